@@ -1,0 +1,30 @@
+"""The artifact store: each run's own prefix, `<artifacts>/runs/<run id>/`.
+
+What is there, besides what the steps of the model wrote:
+`result.json`; `steps/<step>.json` (state of a step, written when it begins and ends); `logs/<step>.log` (grows while
+the step runs); `model/`; `plots/`; `metrics.json`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+
+class Artifacts(Protocol):
+    def prefix(self, run_id: str) -> str:
+        """The address that a pipeline is given, for example `file:///…/runs/run-1a2b`."""
+
+    def read(self, run_id: str, path: str, *, limit_bytes: int) -> bytes | None:
+        """A file's first `limit_bytes`; None when it is not there. A path that leaves the prefix is a ValueError."""
+
+    def read_from(self, run_id: str, path: str, *, offset: int, limit_bytes: int) -> bytes:
+        """A slice of a growing file; empty when there is nothing (yet)."""
+
+    def files(self, run_id: str) -> Sequence[tuple[str, int]]:
+        """Relative path and size of every file below the prefix, sorted."""
+
+    def write(self, run_id: str, path: str, content: bytes) -> None: ...
+
+    def check_health(self) -> None:
+        """Raises TransientError with the reason."""

@@ -1,0 +1,87 @@
+"""A forge: where repositories live and people talk. GitHub, GitLab, plain git."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.change import Change, Comment, Delivery, Event, Repository
+from bot.domain.check import Check
+from bot.domain.feedback import Reaction
+
+
+class Permission(StrEnum):
+    NONE = "none"
+    READ = "read"
+    WRITE = "write"
+    ADMIN = "admin"
+
+    @property
+    def may_write(self) -> bool:
+        return self in (Permission.WRITE, Permission.ADMIN)
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What a forge can do; use cases degrade by these, never by the forge's name.
+
+    `comment_limit` and `check_text_limit` are in characters.
+    """
+
+    check_runs: bool  # checks with text and annotations; else a one-line status
+    buttons: bool
+    comment_limit: int
+    check_text_limit: int
+
+
+class Forge(Protocol):
+    """Every call has a timeout. Raises TransientError when it should be tried again, UserError when it is refused."""
+
+    name: str
+    capabilities: Capabilities
+
+    def open_envelope(self, headers: Mapping[str, str], body: bytes) -> Delivery | None:
+        """Verify a webhook on its raw bytes and name it; does no I/O. Header names are lower case.
+
+        None: verified, but of no interest. Raises BadSignature (401) or BadPayload (400).
+        """
+
+    def events(self, delivery: Delivery) -> Sequence[Event]:
+        """What a stored delivery means, read with what the forge knows now."""
+
+    def repositories(self) -> Sequence[Repository]:
+        """All that the bot watches there."""
+
+    def heads(self, repository: Repository) -> Mapping[str, str]:
+        """Branch to sha, as it is now."""
+
+    def changes(self, repository: Repository) -> Sequence[Change]:
+        """The open changes, and those that were closed lately, as they are now."""
+
+    def comments(self, change: Change) -> Sequence[Comment]:
+        """Comments by people, oldest first. For catching up on what no webhook told."""
+
+    def permission(self, repository: str, user: str) -> Permission: ...
+
+    def put_comment(self, change: Change, *, marker: str, body: str, known_id: str | None) -> str:
+        """Create or update the bot's comment that contains `marker` (a hidden HTML comment, part of `body`); found by
+        `known_id`, else by the marker over all pages. Gives its id."""
+
+    def react(self, repository: str, number: int, comment_id: str, reaction: Reaction) -> None:
+        """Show this reaction of the bot, in place of its former one."""
+
+    def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:
+        """Create or update a check; gives its id."""
+
+    def check_health(self) -> None:
+        """Raises TransientError or UserError with the reason."""
+
+
+class BadSignature(Exception):  # noqa: N818 - what it is, as in HTTP
+    """The webhook was not signed with our secret."""
+
+
+class BadPayload(Exception):  # noqa: N818 - what it is, as in HTTP
+    """The webhook's body is not what the forge documents; the text may be answered to the sender."""

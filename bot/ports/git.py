@@ -1,0 +1,42 @@
+"""Reading repositories, the same way for every forge: through git, from a bare mirror."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    sha: str
+    message: str
+    author_name: str
+    author_email: str
+    parents: tuple[str, ...]
+
+
+class Git(Protocol):
+    """`address` is a clone address. Raises TransientError when the remote can not be reached (network, lock), UserError
+    when it refuses or does not hold what was asked for, with the address masked and the revision or path named."""
+
+    def resolve(self, address: str, rev: str) -> str:
+        """The sha of a branch, tag, sha, or `HEAD` (the default branch), asked from the remote now."""
+
+    def fetch(self, address: str, shas: Sequence[str]) -> None:
+        """Bring commits into the mirror, if they are not there yet."""
+
+    def commit(self, address: str, sha: str) -> Commit: ...
+
+    def read(self, address: str, sha: str, path: str, *, limit_bytes: int) -> bytes | None:
+        """A file's content (at most `limit_bytes + 1` bytes, so that the caller sees that it is too long); None when
+        there is no such file. Symlinks are not followed: a link reads as None."""
+
+    def changed_paths(self, address: str, before: str, after: str) -> list[str]:
+        """Paths that differ between two commits, renames as both names. `before` may be a merge base."""
+
+    def merge_base(self, address: str, a: str, b: str) -> str | None: ...
+
+    def tree_digest(self, address: str, sha: str, paths: Sequence[str]) -> str:
+        """A digest over the names, modes and blob ids of all files at `sha` that a path or glob of `paths` covers:
+        equal exactly when those files are equal. "." covers everything; `**` crosses folders."""

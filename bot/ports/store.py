@@ -1,0 +1,167 @@
+"""The store: the inbox, the rows that the loop converges, and what the pages read.
+
+Every write bumps the row's revision. A worker that claimed a row writes through `Transaction.settle`, which raises
+`LeaseLost` when anybody else wrote the row meanwhile: the whole transaction is rolled back, and the row is looked at
+again. So a wake-up is never lost and a late writer never wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Protocol
+
+from bot.domain.change import Change, ChangeState, Delivery, Repository
+from bot.domain.feedback import LedgerEntry, Reply, SubjectFeedback, Waiver
+from bot.domain.run import Run
+
+
+class Kind(StrEnum):
+    """The kinds of rows that are claimed and converged."""
+
+    DELIVERY = "delivery"
+    RUN = "run"
+    FEEDBACK = "feedback"  # ids begin with `subject:` or `reply:`
+    REPOSITORY = "repository"
+
+
+class LeaseLost(Exception):  # noqa: N818 - what happened, not a fault
+    """Somebody else wrote the row since it was claimed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """The right to converge one row until the lease ends. `attempts` counts earlier failures in a row."""
+
+    kind: Kind
+    id: str
+    revision: int
+    attempts: int
+
+
+class Transaction(Protocol):
+    """Writes that are stored together, or not at all."""
+
+    def settle(self, claim: Claim, *, next_check_at: datetime | None) -> None:
+        """End a claim. None: the row needs no further look (until it is woken). Clears attempts and the last error."""
+
+    def add_repository(self, repository: Repository, *, now: datetime) -> None:
+        """Insert, or update the address and default branch. A new row is due at once."""
+
+    def save_head(self, repository: str, branch: str, sha: str | None) -> None:
+        """Remember the newest sha of a branch that was handled; None forgets the branch."""
+
+    def save_change(self, change: Change) -> None: ...
+
+    def add_run(self, run: Run, *, now: datetime) -> bool:
+        """Insert, due at once unless its phase is final. False when a run with its id is there already."""
+
+    def save_run(self, run: Run) -> None:
+        """Write everything but the cancel columns, which only `request_cancel` writes."""
+
+    def request_cancel(self, run_id: str, *, by: str, superseded_by: str | None, now: datetime) -> bool:
+        """Ask for an active run's end and wake it. False when it has ended, or was asked already."""
+
+    def show(self, feedback: SubjectFeedback, *, now: datetime) -> None:
+        """Insert or update the subject and its notice, and wake it. Keeps what is known to be shown."""
+
+    def save_feedback(self, feedback: SubjectFeedback) -> None:
+        """Write what is shown now (and the rest) as given."""
+
+    def add_reply(self, reply: Reply, *, now: datetime) -> bool: ...
+
+    def save_reply(self, reply: Reply) -> None: ...
+
+    def add_waiver(self, waiver: Waiver) -> None: ...
+
+    def append_ledger(self, entry: LedgerEntry) -> None: ...
+
+    def wake(self, kind: Kind, row_id: str, *, now: datetime) -> None:
+        """Make a row due now; nothing happens when there is none."""
+
+
+class Store(Protocol):
+    """Thread-safe. Every method is one short transaction."""
+
+    # -- the inbox
+    def add_deliveries(self, deliveries: Sequence[Delivery]) -> list[bool]:
+        """Store them in one transaction. False for each whose id was there already."""
+
+    def delivery(self, delivery_id: str) -> Delivery | None: ...
+
+    # -- the loop
+    def claim(self, kind: Kind, *, limit: int, lease_s: float, now: datetime) -> list[Claim]:
+        """Take due rows, the longest overdue first. Of deliveries with one order key only the oldest open one is due."""
+
+    def fail(self, claim: Claim, *, error: str, next_check_at: datetime | None) -> None:
+        """Give a claim back after a failure: counts an attempt. Does nothing if the lease was lost."""
+
+    def next_due_at(self, kind: Kind) -> datetime | None:
+        """When the next row of this kind is due (leases included); None when none is planned."""
+
+    def transaction(self) -> AbstractContextManager[Transaction]: ...
+
+    # -- reading
+    def repository(self, key: str) -> Repository | None: ...
+
+    def repositories(self) -> list[Repository]: ...
+
+    def heads(self, repository: str) -> dict[str, str]: ...
+
+    def change(self, repository: str, number: int) -> Change | None: ...
+
+    def changes(self, repository: str, *, state: ChangeState | None = None, limit: int = 100) -> list[Change]:
+        """Newest first."""
+
+    def run(self, run_id: str) -> Run | None: ...
+
+    def runs(
+        self,
+        *,
+        repository: str | None = None,
+        number: int | None = None,
+        branch: str | None = None,
+        model: str | None = None,
+        active: bool | None = None,
+        limit: int = 100,
+    ) -> list[Run]:
+        """Newest request first. `number=None` does not filter; give `branch` for the runs of a branch itself, which
+        have no change's number."""
+
+    def succeeded_run(self, run_key: str) -> Run | None:
+        """The newest succeeded run with this key."""
+
+    def newest_result(self, repository: str, *, branch: str, model: str) -> Run | None:
+        """The newest succeeded (or reused) run of a branch itself that has metrics: the incumbent `base`."""
+
+    def queue_position(self, run_id: str) -> int | None:
+        """1 for the run that starts next; None when it is not queued."""
+
+    def started_run_ids(self) -> list[str]:
+        """Ids of runs that are starting or running, that is which take a place on the engine."""
+
+    def oldest_queued(self, *, limit: int) -> list[str]: ...
+
+    def feedback(self, row_id: str) -> SubjectFeedback | None: ...
+
+    def reply(self, row_id: str) -> Reply | None: ...
+
+    def waivers(self, repository: str, number: int, *, now: datetime) -> list[Waiver]:
+        """Those that have not expired."""
+
+    def ledger(self, *, repository: str | None = None, limit: int = 100) -> list[LedgerEntry]: ...
+
+    # -- health
+    def overdue_s(self, *, now: datetime) -> float:
+        """Age of the oldest row that is due and not leased, in seconds; 0 when there is none."""
+
+    def counts(self) -> dict[str, int]:
+        """Rows by kind and phase, for metrics: `run/queued`, `delivery/open`, …"""
+
+    def ping(self) -> None:
+        """Raises TransientError when the database can not be reached."""
+
+    def close(self) -> None: ...
