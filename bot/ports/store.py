@@ -94,7 +94,7 @@ class Store(Protocol):
 
     # -- the loop
     def claim(self, kind: Kind, *, limit: int, lease_s: float, now: datetime) -> list[Claim]:
-        """Take due rows, the longest overdue first. Of deliveries with one order key only the oldest open one is due."""
+        """Take due rows, the longest overdue first. Of deliveries with one order key only the oldest open is due."""
 
     def fail(self, claim: Claim, *, error: str, next_check_at: datetime | None) -> None:
         """Give a claim back after a failure: counts an attempt. Does nothing if the lease was lost."""

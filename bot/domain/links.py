@@ -1,0 +1,39 @@
+"""The bot's own addresses, as the report links to them and the pages serve them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """`public_url` has no slash at its end; "" makes paths only."""
+
+    public_url: str = ""
+
+    def repository(self, key: str) -> str:
+        return f"{self.public_url}/repositories/{quote(key)}"
+
+    def change(self, repository: str, number: int) -> str:
+        return f"{self.repository(repository)}/changes/{number}"
+
+    def commit(self, repository: str, sha: str) -> str:
+        return f"{self.repository(repository)}/commits/{sha}"
+
+    def run(self, run_id: str) -> str:
+        return f"{self.public_url}/runs/{run_id}"
+
+    def log(self, run_id: str, step: str) -> str:
+        return f"{self.run(run_id)}#log-{quote(step)}"
+
+    def file(self, run_id: str, path: str) -> str:
+        """A file of the run's prefix, as it is."""
+        return f"{self.run(run_id)}/files/{quote(path)}"
+
+    def plot(self, run_id: str, path: str) -> str:
+        """A plot as a picture: PNG or SVG as they are, curves drawn by the bot as SVG."""
+        return f"{self.run(run_id)}/plots/{quote(path)}"
+
+    def callback(self, run_id: str) -> str:
+        return f"{self.public_url}/callbacks/runs/{run_id}"

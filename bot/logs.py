@@ -1,0 +1,35 @@
+"""Structured logs: an event's name and facts, one line each, with secrets masked."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Iterable, MutableMapping
+from typing import Any
+
+import structlog
+
+from bot.domain.masking import mask
+
+
+def configure(*, json_lines: bool, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
+    """Set up structlog for the process. `secrets` are values that must never be printed, wherever they turn up."""
+    known = tuple(secret for secret in secrets if secret)
+
+    def mask_values(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        return {key: mask(value, known) if isinstance(value, str) else value for key, value in event.items()}
+
+    renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
+    structlog.configure(
+        processors=[
+            structlog.contextvars.merge_contextvars,
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            mask_values,
+            renderer,
+        ],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.PrintLoggerFactory(sys.stderr),
+        cache_logger_on_first_use=True,
+    )

@@ -1,0 +1,100 @@
+"""Environment variables to typed settings. Every secret may also be given as `…_FILE`."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bot.domain.errors import UserError
+
+DEFAULT_PORT = 8321
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`access_token` opens the pages; `hook_secret` signs the plain-git hook's messages. Both are made once and kept
+    in the home folder, readable by its owner alone, unless they are given."""
+
+    home: Path
+    host: str
+    port: int
+    public_url: str
+    database_url: str
+    artifacts_url: str
+    engine: str
+    local_places: int
+    access_token: str
+    hook_secret: str
+    callback_secret: str
+    log_json: bool
+
+    @property
+    def base_url(self) -> str:
+        return self.public_url or f"http://{self.host}:{self.port}"
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        return (self.access_token, self.hook_secret, self.callback_secret)
+
+
+def load_settings(environ: Mapping[str, str]) -> Settings:
+    """Read settings. Raises UserError for a value that can not be meant. Creates the home folder."""
+    home = Path(environ.get("MLOPS_BOT_HOME") or _default_home(environ)).expanduser().absolute()
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    engine = environ.get("MLOPS_BOT_ENGINE", "local")
+    if engine != "local":
+        raise UserError(f"MLOPS_BOT_ENGINE is {engine!r}.", "Use `local`; `kubeflow` is not built yet.")
+    return Settings(
+        home=home,
+        host=environ.get("MLOPS_BOT_HOST", "127.0.0.1"),
+        port=_integer(environ, "MLOPS_BOT_PORT", DEFAULT_PORT, at_least=0, at_most=65535),
+        public_url=environ.get("MLOPS_BOT_PUBLIC_URL", "").rstrip("/"),
+        database_url=secret(environ, "MLOPS_BOT_DATABASE_URL") or f"sqlite:///{home / 'bot.sqlite3'}",
+        artifacts_url=environ.get("MLOPS_BOT_ARTIFACTS_URL") or (home / "artifacts").as_uri(),
+        engine=engine,
+        local_places=_integer(environ, "MLOPS_BOT_CONCURRENCY", os.cpu_count() or 1, at_least=1, at_most=1000),
+        access_token=secret(environ, "MLOPS_BOT_ACCESS_TOKEN") or _kept(home / "access-token"),
+        hook_secret=secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret"),
+        callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
+        log_json=environ.get("MLOPS_BOT_LOG", "text") == "json",
+    )
+
+
+def secret(environ: Mapping[str, str], name: str) -> str:
+    """The value of `name`, or the content of the file that `<name>_FILE` names; "" when neither is set."""
+    path = environ.get(f"{name}_FILE")
+    if not path:
+        return environ.get(name, "")
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{name}_FILE can not be read: {error}.", "Name a readable text file.") from error
+
+
+def _default_home(environ: Mapping[str, str]) -> str:
+    data_home = environ.get("XDG_DATA_HOME") or "~/.local/share"
+    return f"{data_home}/mlops-bot"
+
+
+def _integer(environ: Mapping[str, str], name: str, default: int, *, at_least: int, at_most: int) -> int:
+    text = environ.get(name, "").strip()
+    if not text:
+        return default
+    if not text.isascii() or not text.isdigit() or not at_least <= int(text) <= at_most:
+        raise UserError(f"{name} is {text!r}.", f"Write a whole number from {at_least} to {at_most}.")
+    return int(text)
+
+
+def _kept(path: Path) -> str:
+    """A random value, made on first use."""
+    try:
+        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
+    except FileExistsError:
+        return path.read_text(encoding="ascii").strip()
+    value = secrets.token_urlsafe(32)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(value)
+    return value

@@ -1,0 +1,34 @@
+"""All that a use case may touch, behind ports. Built in `bot/wiring.py` alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from bot.domain.clock import Clock
+from bot.domain.links import Links
+from bot.ports.artifacts import Artifacts
+from bot.ports.engine import Engine
+from bot.ports.forge import Forge
+from bot.ports.git import Git
+from bot.ports.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """`callback_token` makes the short-lived token of one run. `secrets_of` gives the values of those secrets that the
+    server lets a repository have. `callback_url` is where steps reach the bot, which may differ from the public one."""
+
+    clock: Clock
+    store: Store
+    forges: Mapping[str, Forge]
+    engine: Engine
+    artifacts: Artifacts
+    git: Git
+    links: Links
+    callback_links: Links
+    callback_token: Callable[[str], str]
+    secrets_of: Callable[[str, tuple[str, ...]], Mapping[str, str]]
+
+    def forge_of(self, repository: str) -> Forge:
+        return self.forges[repository.partition("/")[0]]
