@@ -68,6 +68,7 @@ class Run:
     base_run: str | None = None  # the incumbent on the target branch when this run ended
     cancel_requested_by: str | None = None
     superseded_by: str | None = None
+    force: bool = False  # asked for with --force: an equal key's result is not reused
 
 
 @dataclass(frozen=True, slots=True)
