@@ -79,9 +79,9 @@ class Forge(Protocol):
         """Raises TransientError or UserError with the reason."""
 
 
-class BadSignature(Exception):  # noqa: N818 - what it is, as in HTTP
+class BadSignature(Exception):
     """The webhook was not signed with our secret."""
 
 
-class BadPayload(Exception):  # noqa: N818 - what it is, as in HTTP
+class BadPayload(Exception):
     """The webhook's body is not what the forge documents; the text may be answered to the sender."""

@@ -28,7 +28,7 @@ class Kind(StrEnum):
     REPOSITORY = "repository"
 
 
-class LeaseLost(Exception):  # noqa: N818 - what happened, not a fault
+class LeaseLost(Exception):
     """Somebody else wrote the row since it was claimed."""
 
 
@@ -46,7 +46,8 @@ class Transaction(Protocol):
     """Writes that are stored together, or not at all."""
 
     def settle(self, claim: Claim, *, next_check_at: datetime | None) -> None:
-        """End a claim. None: the row needs no further look (until it is woken). Clears attempts and the last error."""
+        """End a claim, before any other write of its row. None: the row needs no further look (until it is woken).
+        Clears attempts and the last error."""
 
     def add_repository(self, repository: Repository, *, now: datetime) -> None:
         """Insert, or update the address and default branch. A new row is due at once."""

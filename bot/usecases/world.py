@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from bot.domain.clock import Clock
@@ -17,7 +18,9 @@ from bot.ports.store import Store
 @dataclass(frozen=True, slots=True)
 class World:
     """`callback_token` makes the short-lived token of one run. `secrets_of` gives the values of those secrets that the
-    server lets a repository have. `callback_url` is where steps reach the bot, which may differ from the public one."""
+    server lets a repository have. `callback_links` is where steps reach the bot, which may differ from the public
+    address. `pipeline_versions` maps a pipeline to the hash of its compiled package. `admission` is held while a run
+    takes one of the engine's places."""
 
     clock: Clock
     store: Store
@@ -29,6 +32,8 @@ class World:
     callback_links: Links
     callback_token: Callable[[str], str]
     secrets_of: Callable[[str, tuple[str, ...]], Mapping[str, str]]
+    pipeline_versions: Mapping[str, str]
+    admission: AbstractContextManager[object]
 
     def forge_of(self, repository: str) -> Forge:
         return self.forges[repository.partition("/")[0]]

@@ -1,0 +1,190 @@
+"""Converge a run: queued, starting, running, ended. Each step may be repeated at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+
+from bot.domain.errors import UserError
+from bot.domain.feedback import LedgerEntry, Subject
+from bot.domain.result import Failure, FailureKind, Result
+from bot.domain.run import EngineRun, EngineState, Phase, Run
+from bot.ports.engine import Submission
+from bot.ports.store import Claim, Kind, Transaction
+from bot.usecases.results import collect_result, failed_result
+from bot.usecases.world import World
+
+LOOK_SOON_S = 2.0
+LOOK_LATE_S = 30.0
+EQUAL_RUN_LOOK_S = 5.0
+PARKED_LOOK_S = 300.0  # a safety net only: a queued run is woken when a place becomes free
+
+
+def run_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:
+    """One task per claim; the engine is asked once for all of them."""
+    runs = [world.store.run(claim.id) for claim in claims]
+    asked = [run.id for run in runs if run is not None and run.phase in (Phase.STARTING, Phase.RUNNING)]
+    seen = world.engine.observe(asked) if asked else {}
+    return [partial(_converge, claim, run, seen, world) for claim, run in zip(claims, runs, strict=True)]
+
+
+def _converge(claim: Claim, run: Run | None, seen: Mapping[str, EngineRun], world: World) -> None:
+    if run is None or run.phase.is_final:
+        with world.store.transaction() as tx:
+            tx.settle(claim, next_check_at=None)
+    elif run.phase is Phase.QUEUED:
+        _leave_queue(claim, run, world)
+    elif run.phase is Phase.STARTING:
+        _start(claim, run, seen[run.id], world)
+    else:
+        _follow(claim, run, seen[run.id], world)
+
+
+def give_up(claim: Claim, error: str, world: World) -> None:
+    """End a run that failed too often to converge, with a word to its author."""
+    run = world.store.run(claim.id)
+    if run is None or run.phase.is_final:
+        return
+    failure = Failure(
+        step="engine",
+        kind=FailureKind.INTERNAL,
+        message=f"mlops-bot could not drive this run: {error}",
+        fix="This is not your fault. Try `/retry`; if it stays, tell whoever runs this bot.",
+    )
+    world.engine.cancel(run.id)
+    _end(claim, run, Phase.FAILED, failed_result(run, failure), world)
+
+
+def _leave_queue(claim: Claim, run: Run, world: World) -> None:
+    now = world.clock()
+    if run.cancel_requested_by is not None:
+        _end(claim, run, _canceled_phase(run), None, world)
+        return
+    earlier = None if run.force else world.store.succeeded_run(run.key)
+    if earlier is not None:
+        reused = replace(run, reused_run=earlier.id)
+        _end(claim, reused, Phase.REUSED, earlier.result, world)
+        return
+    with world.admission, world.store.transaction() as tx:
+        if _equal_run_is_active(run, world):
+            tx.settle(claim, next_check_at=now + timedelta(seconds=EQUAL_RUN_LOOK_S))
+        elif _has_place(run, world):
+            tx.settle(claim, next_check_at=now)
+            tx.save_run(replace(run, phase=Phase.STARTING, started_at=now))
+        else:
+            tx.settle(claim, next_check_at=now + timedelta(seconds=PARKED_LOOK_S))
+
+
+def _equal_run_is_active(run: Run, world: World) -> bool:
+    if run.force:
+        return False
+    same_model = world.store.runs(repository=run.repository, model=run.model, active=True, limit=1000)
+    return any(other.key == run.key and other.phase is not Phase.QUEUED for other in same_model)
+
+
+def _has_place(run: Run, world: World) -> bool:
+    if world.engine.places is None:
+        return True
+    free = world.engine.places - len(world.store.started_run_ids())
+    return free > 0 and run.id in world.store.oldest_queued(limit=free)
+
+
+def _start(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
+    now = world.clock()
+    if run.cancel_requested_by is not None and seen.state is EngineState.UNKNOWN:
+        _end(claim, run, _canceled_phase(run), None, world)
+        return
+    if run.cancel_requested_by is None:
+        try:
+            world.engine.submit(_submission(run, world))
+        except UserError as error:
+            failure = Failure("engine", FailureKind.COMMAND, error.problem, error.fix)
+            _end(claim, run, Phase.FAILED, failed_result(run, failure), world)
+            return
+    with world.store.transaction() as tx:
+        tx.settle(claim, next_check_at=now + timedelta(seconds=LOOK_SOON_S))
+        tx.save_run(replace(run, phase=Phase.RUNNING))
+        _wake_feedback(run, tx, now)
+
+
+def _submission(run: Run, world: World) -> Submission:
+    declared = run.arguments.get("secrets") or ()
+    return Submission(
+        run_id=run.id,
+        pipeline=run.pipeline,
+        arguments=run.arguments,
+        secrets={
+            **world.secrets_of(run.repository, tuple(declared)),
+            "MLOPS_BOT_CALLBACK_TOKEN": world.callback_token(run.id),
+        },
+    )
+
+
+def _follow(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
+    now = world.clock()
+    if seen.state in (EngineState.PENDING, EngineState.RUNNING):
+        if run.cancel_requested_by is not None:
+            world.engine.cancel(run.id)
+        with world.store.transaction() as tx:
+            tx.settle(claim, next_check_at=_next_look(run, now))
+            _wake_feedback(run, tx, now)
+        return
+    result = collect_result(run, seen, world)
+    if result.state == "succeeded":
+        phase = Phase.SUCCEEDED
+    elif run.cancel_requested_by is not None:
+        phase = _canceled_phase(run)
+    else:
+        phase = Phase.FAILED
+    _end(claim, run, phase, result, world)
+
+
+def _next_look(run: Run, now: datetime) -> datetime:
+    """Often while it is young, then rarely: the engine's hints and the callback make the end quick."""
+    age_s = (now - (run.started_at or now)).total_seconds()
+    return now + timedelta(seconds=min(max(age_s / 10, LOOK_SOON_S), LOOK_LATE_S))
+
+
+def _canceled_phase(run: Run) -> Phase:
+    return Phase.SUPERSEDED if run.superseded_by is not None else Phase.CANCELED
+
+
+def _end(claim: Claim, run: Run, phase: Phase, result: Result | None, world: World) -> None:
+    now = world.clock()
+    incumbent = _incumbent(run, world)
+    ended = replace(run, phase=phase, ended_at=now, result=result, base_run=incumbent.id if incumbent else None)
+    with world.store.transaction() as tx:
+        tx.settle(claim, next_check_at=None)
+        tx.save_run(ended)
+        _wake_feedback(run, tx, now)
+        tx.append_ledger(
+            LedgerEntry(now, run.requested_by, f"run_{phase}", run.repository, run.id, {"model": run.model})
+        )
+    wake_queue(world)
+
+
+def wake_queue(world: World) -> None:
+    """Let those at the head of the queue look for a place."""
+    places = world.engine.places
+    if places is None:
+        return
+    now = world.clock()
+    with world.store.transaction() as tx:
+        for run_id in world.store.oldest_queued(limit=places):
+            tx.wake(Kind.RUN, run_id, now=now)
+
+
+def _incumbent(run: Run, world: World) -> Run | None:
+    branch = run.branch
+    if run.number is not None:
+        change = world.store.change(run.repository, run.number)
+        if change is None:
+            return None
+        branch = change.target_branch
+    return world.store.newest_result(run.repository, branch=branch, model=run.model)
+
+
+def _wake_feedback(run: Run, tx: Transaction, now: datetime) -> None:
+    tx.wake(Kind.FEEDBACK, Subject(run.repository, run.number, run.branch, run.sha).id, now=now)

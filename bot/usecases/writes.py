@@ -1,0 +1,57 @@
+"""What a decision wants stored: gathered as a value, then written in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from bot.domain.change import Change, Repository
+from bot.domain.feedback import LedgerEntry, Notice, Reply, Subject, SubjectFeedback, Waiver
+from bot.domain.run import Run
+from bot.ports.store import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel:
+    run_id: str
+    by: str
+    superseded_by: str | None = None
+
+
+@dataclass(slots=True)
+class Writes:
+    """Safe to apply twice: rows are found again by ids that follow from what they stand for."""
+
+    repositories: list[Repository] = field(default_factory=list)
+    heads: list[tuple[str, str, str | None]] = field(default_factory=list)
+    changes: list[Change] = field(default_factory=list)
+    cancels: list[Cancel] = field(default_factory=list)
+    runs: list[Run] = field(default_factory=list)
+    subjects: list[SubjectFeedback] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+    waivers: list[Waiver] = field(default_factory=list)
+    ledger: list[LedgerEntry] = field(default_factory=list)
+
+    def show(self, subject: Subject, notice: Notice | None = None) -> None:
+        self.subjects.append(SubjectFeedback(subject=subject, notice=notice))
+
+
+def apply(writes: Writes, tx: Transaction, *, now: datetime) -> None:
+    for repository in writes.repositories:
+        tx.add_repository(repository, now=now)
+    for repository_key, branch, sha in writes.heads:
+        tx.save_head(repository_key, branch, sha)
+    for change in writes.changes:
+        tx.save_change(change)
+    for cancel in writes.cancels:
+        tx.request_cancel(cancel.run_id, by=cancel.by, superseded_by=cancel.superseded_by, now=now)
+    for run in writes.runs:
+        tx.add_run(run, now=now)
+    for subject in writes.subjects:
+        tx.show(subject, now=now)
+    for reply in writes.replies:
+        tx.add_reply(reply, now=now)
+    for waiver in writes.waivers:
+        tx.add_waiver(waiver)
+    for entry in writes.ledger:
+        tx.append_ledger(entry)
