@@ -1,0 +1,134 @@
+"""Makes the demo's two repositories: a dataset repository versioned with DVC, and a model repository.
+
+The tables are scikit-learn's bundled breast-cancer and diabetes data (UCI; public domain), written out as CSV.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+SOURCE = Path(__file__).parent
+FIRST_ROWS = {"breast_cancer.csv": 400, "diabetes.csv": 320}
+SHIFTED_COLUMN = {"breast_cancer.csv": ("mean_radius", 1.08), "diabetes.csv": ("bmi", 1.08)}
+BRANCH = "more-trees"
+GIT_IDENTITY = (
+    *("-c", "user.name=Ada (demo)"),
+    *("-c", "user.email=ada@example.com"),
+    *("-c", "commit.gpgsign=false"),
+    *("-c", "core.hooksPath=/dev/null"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DemoRepositories:
+    """`datasets` and `models` are bare and watched; `worktree` is a clone of `models` for the demo's own commits."""
+
+    datasets: Path
+    models: Path
+    worktree: Path
+
+
+def build(home: Path, repositories: Path, *, say: Callable[[str], None]) -> DemoRepositories:
+    """Create what is missing below `home` and `repositories`; what is there is kept. Nothing is pushed yet.
+
+    Takes some seconds the first time, since it lets DVC itself track and push the two revisions.
+    """
+    made = DemoRepositories(repositories / "datasets.git", repositories / "models.git", home / "demo" / "models")
+    repositories.mkdir(parents=True, exist_ok=True)
+    if not made.datasets.exists():
+        say("making the dataset repository: two revisions, versioned with DVC")
+        _build_datasets(home / "demo", made.datasets)
+    if not made.models.exists():
+        say("making the model repository: a classifier and a regressor")
+        _git(repositories, "init", "--quiet", "--bare", "--initial-branch=main", str(made.models))
+    if not made.worktree.exists():
+        _git(repositories, "clone", "--quiet", str(made.models), str(made.worktree))
+    return made
+
+
+def push_first_commit(made: DemoRepositories) -> str:
+    """Commit the sample models to `main` and push them. Gives the sha, also when it was done before."""
+    if not _has_branch(made.models, "main"):
+        _git(made.worktree, "checkout", "--quiet", "-B", "main")
+        shutil.copytree(SOURCE / "models_repository", made.worktree, dirs_exist_ok=True, ignore=_IGNORED)
+        _commit(made.worktree, "Add the breast-cancer and diabetes models")
+        _git(made.worktree, "push", "--quiet", "origin", "main")
+    return _git(made.models, "rev-parse", "refs/heads/main")
+
+
+def push_change(made: DemoRepositories) -> str:
+    """Push a branch that changes a hyperparameter of each model: one for the better, one for the worse."""
+    if not _has_branch(made.models, BRANCH):
+        _git(made.worktree, "checkout", "--quiet", "-B", BRANCH, "origin/main")
+        path = made.worktree / "mlops.yaml"
+        text = path.read_text(encoding="utf-8")
+        text = text.replace("n_estimators: {type: integer, default: 40,", "n_estimators: {type: integer, default: 200,")
+        text = text.replace("alpha: {type: number, default: 0.1,", "alpha: {type: number, default: 300,")
+        path.write_text(text, encoding="utf-8")
+        _commit(made.worktree, "Grow more trees, and regularise the regression more")
+        _git(made.worktree, "push", "--quiet", "origin", BRANCH)
+    return _git(made.models, "rev-parse", f"refs/heads/{BRANCH}")
+
+
+_IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")
+
+
+def _build_datasets(folder: Path, bare: Path) -> None:
+    worktree, remote = folder / "datasets", folder / "dvc-remote"
+    shutil.rmtree(worktree, ignore_errors=True)  # an earlier, unfinished attempt
+    worktree.mkdir(parents=True)
+    remote.mkdir(exist_ok=True)
+    _git(worktree, "init", "--quiet", "--initial-branch=main")
+    _dvc(worktree, "init", "--quiet")
+    _dvc(worktree, "config", "core.analytics", "false")
+    _dvc(worktree, "remote", "add", "--quiet", "--default", "folder", str(remote))
+    for tag, write in (("v1", _write_first_rows), ("v2", _write_shifted_rows)):
+        for name in FIRST_ROWS:
+            write(SOURCE / "data" / name, worktree / name)
+        _dvc(worktree, "add", "--quiet", *FIRST_ROWS)
+        _dvc(worktree, "push", "--quiet")
+        _commit(worktree, f"Data {tag}")
+        _git(worktree, "tag", tag)
+    unfinished = bare.with_suffix(".unfinished")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    _git(worktree, "clone", "--quiet", "--bare", str(worktree), str(unfinished))
+    unfinished.rename(bare)
+
+
+def _write_first_rows(source: Path, target: Path) -> None:
+    header, *rows = source.read_text(encoding="utf-8").splitlines(keepends=True)
+    target.write_text("".join([header, *rows[: FIRST_ROWS[source.name]]]), encoding="utf-8")
+
+
+def _write_shifted_rows(source: Path, target: Path) -> None:
+    """All rows, with one column measured by another instrument that reads a little high."""
+    column, factor = SHIFTED_COLUMN[source.name]
+    header, *rows = [line.split(",") for line in source.read_text(encoding="utf-8").splitlines()]
+    index = header.index(column)
+    for row in rows:
+        row[index] = f"{float(row[index]) * factor:g}"
+    target.write_text("".join(",".join(row) + "\n" for row in [header, *rows]), encoding="utf-8")
+
+
+def _commit(worktree: Path, message: str) -> None:
+    _git(worktree, "add", "--all")
+    _git(worktree, *GIT_IDENTITY, "commit", "--quiet", "--message", message)
+
+
+def _has_branch(repository: Path, branch: str) -> bool:
+    command = ["git", "-C", str(repository), "show-ref", "--quiet", "--verify", f"refs/heads/{branch}"]
+    return subprocess.run(command, check=False).returncode == 0
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+def _dvc(folder: Path, *arguments: str) -> None:
+    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
