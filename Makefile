@@ -1,0 +1,67 @@
+# The two commands of the README are `make demo` and `make test`. Each installs what it needs, once.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALLED_DEV := $(VENV)/.installed-dev
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: help demo test lint format bench lock pipelines browser clean
+
+help:  ## Show what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
+
+demo: $(INSTALLED)  ## Show the whole loop on two sample repositories (ARGS=--exit: without staying; ARGS=--reset: anew)
+	@$(BIN)/mlops-bot demo $(ARGS)
+
+test: $(INSTALLED_DEV) browser  ## Run all tests (ARGS="tests/domain -k gate" for some)
+	@$(BIN)/python -m pytest -n 2 $(ARGS)
+
+lint: $(INSTALLED_DEV)  ## Check style, types, and who imports what
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED_DEV)  ## Format the code, and mend what can be mended by a machine
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+bench: $(INSTALLED_DEV)  ## Measure speed and size against the bare scripts, in one run
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+pipelines: $(INSTALLED_DEV)  ## Compile the standard pipelines into pipelines/compiled/
+	@$(BIN)/python -m pipelines.compile
+
+lock: $(INSTALLED_DEV)  ## Resolve constraints.txt anew from pyproject.toml
+	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --group dev --universal \
+		--no-annotate --no-header --python-version 3.11 --output-file constraints.txt
+
+$(BIN)/uv:
+	@command -v $(PYTHON) >/dev/null || { echo "mlops-bot needs Python 3.11 to 3.13 (looked for '$(PYTHON)'; or: make PYTHON=python3.12 …)"; exit 2; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
+		|| { echo "mlops-bot needs Python 3.11 to 3.13, and '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 …"; exit 2; }
+	@echo "installing mlops-bot into $(VENV) (once; about a minute)"
+	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null \
+		|| { echo "This Python can not make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 2; }
+	@$(BIN)/python -m pip install --quiet -c constraints.txt uv
+
+$(INSTALLED): pyproject.toml constraints.txt | $(BIN)/uv
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[postgres,s3]'
+	@touch $@
+
+$(INSTALLED_DEV): $(INSTALLED) pyproject.toml constraints.txt
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev
+	@touch $@
+
+# Page tests use Debian's chromium. Without it, and without the right to install it, they are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
+			&& echo "installing chromium for the page tests" \
+			&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
+		|| echo "no chromium here: the page tests that need a browser are skipped"
+
+clean:  ## Remove the virtual environment and caches
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
