@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 
 
 def glob_matches(pattern: str, path: str) -> bool:
@@ -23,19 +24,10 @@ def glob_matches(pattern: str, path: str) -> bool:
     return bool(last) or start < end  # a trailing `**` stands for something inside the folder
 
 
-def covers(pattern: str, path: str) -> bool:
-    """As `glob_matches`; a pattern without `*` also covers all that is below it, and "." covers everything."""
-    if "*" in pattern:
-        return glob_matches(pattern, path)
-    names = _names(pattern)
-    return _names(path)[: len(names)] == names
-
-
 def literal_folder(pattern: str) -> str:
     """The folder that every match is in, as a prefix of paths: `libs/` for `libs/**`, "" for `**/a.sql`."""
-    names = _names(pattern)
-    literal = names[: next((i for i, name in enumerate(names) if "*" in name), len(names) - 1)]
-    return "".join(f"{name}/" for name in literal)
+    names = takewhile(lambda name: "*" not in name, _names(pattern)[:-1])
+    return "".join(f"{name}/" for name in names)
 
 
 def cost(pattern: str, path: str) -> int:
