@@ -31,8 +31,9 @@ def run_key(
     commands: Mapping[str, str],
     model_digest: str = "",
 ) -> str:
-    """64 hex digits. `tree_digest` covers the model's path and what it watches, at the commit.
+    """64 hex digits. `tree_digest` covers the files of `watched_paths(model)` at the commit.
 
+    Data of this very commit is covered by that, so its `data_sha` is "": else no commit could reuse another's run.
     `requirements_digest` is for a requirements file outside of these; `commands` maps a step's name to its `run:`;
     `model_digest` is that of the model which an evaluate run takes. Timeouts and resources are left out: they decide
     whether a run ends, not what it gives. Neither the order of names nor 1 against 1.0 makes a difference, for JSON
