@@ -1,0 +1,179 @@
+"""The report's plain words and numbers, shared by checks, comments and pages. Text from outside is not escaped here."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.domain.gate import number_text
+from bot.domain.project import JsonValue
+from bot.domain.report import ModelReport, Report, Standing
+from bot.domain.run import Phase, StepProgress
+from bot.domain.words import plain
+
+TITLE_LIMIT = 200  # characters; GitHub shows about 120 of a check's title
+LARGEST_EXACT = 1e15
+
+SYMBOLS = {
+    Standing.FAILED: "✗",
+    Standing.MISSED: "✗",
+    Standing.RUNNING: "●",
+    Standing.QUEUED: "○",
+    Standing.CANCELED: "–",
+    Standing.SUPERSEDED: "–",
+    Standing.UNMEASURED: "–",
+    Standing.UNGATED: "–",
+    Standing.WAIVED: "✓",
+    Standing.PASSED: "✓",
+}
+_COUNTED = {
+    Standing.FAILED: "failed",
+    Standing.MISSED: "missed gates",
+    Standing.RUNNING: "running",
+    Standing.QUEUED: "queued",
+    Standing.CANCELED: "canceled",
+    Standing.SUPERSEDED: "superseded",
+    Standing.UNMEASURED: "without metrics",
+    Standing.UNGATED: "without gates",
+    Standing.WAIVED: "passed by a waiver",
+    Standing.PASSED: "passed",
+}
+
+
+def overall_symbol(report: Report) -> str:
+    standings = _standings(report)
+    if report.notice is not None and report.notice.conclusion == "failure":
+        return "✗"
+    return SYMBOLS[standings[0]] if standings else "–"
+
+
+def overall_words(report: Report) -> str:
+    """One line for the whole change: of one model what it has to say, of several how many stand where."""
+    if report.notice is not None and (report.notice.conclusion == "failure" or not report.models):
+        return plain(report.notice.title, limit=TITLE_LIMIT)
+    if not report.models:
+        return "nothing has run yet"
+    if len(report.models) == 1:
+        model = report.models[0]
+        return f"{plain(model.name)}: {model_words(model)}"
+    counts = Counter(_standings(report))
+    if len(counts) == 1 and Standing.PASSED in counts:
+        return f"all {len(report.models)} models passed their gates"
+    words = [f"{counts[standing]} {_COUNTED[standing]}" for standing in Standing if counts[standing]]
+    return f"{len(report.models)} models: {', '.join(words)}"
+
+
+def _standings(report: Report) -> list[Standing]:
+    order = list(Standing)
+    return sorted((model.standing for model in report.models), key=order.index)
+
+
+def model_words(model: ModelReport) -> str:
+    """One line of plain text, such as `1 of 3 gates missed: auc >= 0.9` or `train failed: KeyError: 'age'`."""
+    match model.standing:
+        case Standing.QUEUED:
+            return f"queued, place {model.queue_place}" if model.queue_place else "queued"
+        case Standing.RUNNING:
+            return _running(model)
+        case Standing.FAILED:
+            return _failed(model)
+        case Standing.CANCELED:
+            by = model.run.cancel_requested_by
+            return f"canceled by {plain(by)}" if by else "canceled"
+        case Standing.SUPERSEDED:
+            return "superseded: a newer commit or request took its place"
+        case Standing.UNMEASURED:
+            return "no metrics and no gates: nothing was measured"
+        case _:
+            return model.judgement.summary if model.judgement else ""
+
+
+def _running(model: ModelReport) -> str:
+    if model.run.cancel_requested_by is not None:
+        return "being canceled"
+    if model.run.phase is Phase.STARTING or not model.progress:
+        return "starting"
+    step = current_step(model.progress)
+    if step is None:
+        return "finishing"
+    place = model.progress.index(step) + 1
+    return f"running {plain(step.name)}, step {place} of {len(model.progress)}"
+
+
+def current_step(progress: Sequence[StepProgress]) -> StepProgress | None:
+    """The step that runs now, else the one that comes next."""
+    running = [step for step in progress if step.state == "running"]
+    return next(iter(running or [step for step in progress if step.state == "pending"]), None)
+
+
+def _failed(model: ModelReport) -> str:
+    failure = model.result.failure if model.result else None
+    if failure is None:
+        return "failed without a word"
+    message = plain(failure.message, limit=TITLE_LIMIT).strip()
+    return f"{plain(failure.step)} failed: {message}" if message else f"{plain(failure.step)} failed"
+
+
+def shown_number(value: float) -> str:
+    """Five digits, which is as much as most metrics mean: 0.95804, 61.213, 31240.5, 1.5e-07."""
+    if 1e4 <= abs(value) < LARGEST_EXACT and value != int(value):
+        return f"{value:.1f}"
+    return number_text(value, digits=5)
+
+
+def shown_delta(now: float, base: float) -> str:
+    """With its sign, and in percent where that says more: `+0.013986 (+1.5 %)`."""
+    delta = now - base
+    if delta == 0 or not math.isfinite(delta):
+        return "0" if delta == 0 else "–"
+    sign = "+" if delta > 0 else "−"
+    absolute = f"{sign}{number_text(abs(delta), digits=3)}"
+    if base == 0:
+        return absolute
+    percent = abs(delta / base) * 100
+    if not 0.005 <= percent < 1000:
+        return absolute
+    return f"{absolute} ({sign}{percent:.{2 if percent < 0.1 else 1}f} %)"
+
+
+def shown_value(value: JsonValue, *, limit: int = 60) -> str:
+    """A param's value as JSON, cut short; text without its quotes."""
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def shown_share(share: float) -> str:
+    return f"{share * 100:.1f} %"
+
+
+def seconds_between(start: datetime | None, end: datetime | None) -> float | None:
+    return None if start is None or end is None else max(0.0, (end - start).total_seconds())
+
+
+def shown_duration(seconds: float | None) -> str:
+    """0.4 s, 12 s, 3 min 5 s, 2 h 4 min."""
+    if seconds is None:
+        return ""
+    if round(seconds, 1) < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def shown_bytes(size: int | None) -> str:
+    """512 B, 1.5 MiB."""
+    if size is None:
+        return ""
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:.0f} {unit}" if unit == "B" or amount >= 100 else f"{amount:.1f} {unit}"
