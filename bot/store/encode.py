@@ -1,0 +1,171 @@
+"""Domain values to JSON text and back, field by field; each text carries the version of its schema.
+
+A new version reads the old ones too: add a branch where `_open` gives the version.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from bot.domain.check import Annotation
+from bot.domain.feedback import Notice, Reaction, Reply, Shown, Subject, SubjectFeedback
+from bot.domain.result import Result
+from bot.domain.run import Run
+from bot.result_file import result_from_json, result_to_json
+
+SCHEMA_VERSION = 1
+
+
+class UnknownSchema(Exception):
+    """The text was written by a newer version of the bot."""
+
+
+def _close(document: Mapping[str, Any], *, allow_nan: bool = True) -> str:
+    # ASCII only, so that NUL and lone surrogates from outside are escapes that every database keeps
+    return json.dumps({"v": SCHEMA_VERSION, **document}, separators=(",", ":"), allow_nan=allow_nan)
+
+
+def _open(text: str) -> dict[str, Any]:
+    document: dict[str, Any] = json.loads(text)
+    if document["v"] != SCHEMA_VERSION:
+        raise UnknownSchema(f"stored by another version of mlops-bot (schema {document['v']})")
+    return document
+
+
+def encode_result(result: Result | None) -> str | None:
+    """Raises ValueError for a metric that is not finite: it could not be read again."""
+    return None if result is None else _close({"result": result_to_json(result)}, allow_nan=False)
+
+
+def decode_result(text: str | None) -> Result | None:
+    return None if text is None else result_from_json(_open(text)["result"])
+
+
+def encode_run_inputs(run: Run) -> str:
+    return _close(
+        {
+            "params": dict(run.params),
+            "arguments": dict(run.arguments),
+            "gates": list(run.gates),
+            "notes": list(run.notes),
+        }
+    )
+
+
+def decode_run_inputs(text: str) -> dict[str, Any]:
+    """The fields of a Run of the same names."""
+    document = _open(text)
+    return {
+        "params": document["params"],
+        "arguments": document["arguments"],
+        "gates": tuple(document["gates"]),
+        "notes": tuple(document["notes"]),
+    }
+
+
+def encode_wanted(feedback: SubjectFeedback) -> str:
+    subject, notice = feedback.subject, feedback.notice
+    return _close(
+        {
+            "branch": subject.branch,
+            "sha": subject.sha,
+            "notice": notice
+            and {
+                "sha": notice.sha,
+                "conclusion": notice.conclusion,
+                "title": notice.title,
+                "body": notice.body,
+                "annotations": _annotations(notice.annotations),
+            },
+        }
+    )
+
+
+def encode_shown(shown: Shown) -> str:
+    return _close(
+        {
+            "comment_id": shown.comment_id,
+            "comment_digest": shown.comment_digest,
+            "checks": {name: list(known) for name, known in shown.checks.items()},
+        }
+    )
+
+
+def decode_feedback(repository: str, number: int | None, *, wanted: str, shown: str) -> SubjectFeedback:
+    want, show = _open(wanted), _open(shown)
+    notice = want["notice"]
+    return SubjectFeedback(
+        subject=Subject(repository, number, branch=want["branch"], sha=want["sha"]),
+        notice=notice
+        and Notice(
+            sha=notice["sha"],
+            conclusion=notice["conclusion"],
+            title=notice["title"],
+            body=notice["body"],
+            annotations=_annotations_back(notice["annotations"]),
+        ),
+        shown=Shown(
+            comment_id=show["comment_id"],
+            comment_digest=show["comment_digest"],
+            checks={name: (known[0], known[1]) for name, known in show["checks"].items()},
+        ),
+    )
+
+
+def encode_reply_wanted(reply: Reply) -> str:
+    return _close({"comment_id": reply.comment_id, "reaction": reply.reaction.value, "body": reply.body})
+
+
+def encode_reply_shown(reply: Reply) -> str:
+    reaction = reply.shown_reaction
+    return _close({"shown_reaction": reaction and reaction.value, "posted_id": reply.posted_id})
+
+
+def decode_reply(reply_id: str, repository: str, number: int, *, wanted: str, shown: str) -> Reply:
+    want, show = _open(wanted), _open(shown)
+    reaction = show["shown_reaction"]
+    return Reply(
+        id=reply_id,
+        repository=repository,
+        number=number,
+        comment_id=want["comment_id"],
+        reaction=Reaction(want["reaction"]),
+        body=want["body"],
+        shown_reaction=None if reaction is None else Reaction(reaction),
+        posted_id=show["posted_id"],
+    )
+
+
+def encode_details(details: Mapping[str, str]) -> str:
+    return _close({"details": dict(details)})
+
+
+def decode_details(text: str) -> dict[str, str]:
+    details: dict[str, str] = _open(text)["details"]
+    return details
+
+
+def encode_annotations(annotations: Iterable[Annotation]) -> str:
+    return _close({"annotations": _annotations(annotations)})
+
+
+def decode_annotations(text: str) -> tuple[Annotation, ...]:
+    return _annotations_back(_open(text)["annotations"])
+
+
+def encode_names(names: Iterable[str]) -> str:
+    return _close({"names": list(names)})
+
+
+def decode_names(text: str) -> tuple[str, ...]:
+    return tuple(_open(text)["names"])
+
+
+def _annotations(annotations: Iterable[Annotation]) -> list[list[Any]]:
+    return [[item.path, item.line, item.message, item.level] for item in annotations]
+
+
+def _annotations_back(raw: Iterable[list[Any]]) -> tuple[Annotation, ...]:
+    return tuple(Annotation(path, line, message, level) for path, line, message, level in raw)
