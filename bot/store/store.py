@@ -14,6 +14,7 @@ from bot.domain.run import Run
 from bot.ports.store import Claim, Kind
 from bot.store import changes, feedback, inbox, ledger, rows, runs
 from bot.store.database import Database, connect
+from bot.store.hints import Hints
 from bot.store.migrate import migrate
 from bot.store.tables import CHANGES
 from bot.store.transaction import SqlTransaction
@@ -46,13 +47,20 @@ class SqlStore:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.on_commit_due: Callable[[Kind], None] | None = None
+        self._hints = Hints(database, self._due)
+
+    def listen(self) -> None:
+        """Give `on_commit_due` also what other replicas made due, from a thread that `close` ends."""
+        self._hints.listen()
 
     # -- the inbox
 
     def add_deliveries(self, deliveries: Sequence[Delivery]) -> list[bool]:
         with self.database.write() as connection:
             added = inbox.add(connection, deliveries)
-        self._hint({Kind.DELIVERY} if any(added) else ())
+            due = [Kind.DELIVERY] if any(added) else []
+            self._hints.send(connection, due)
+        self._due(due)
         return added
 
     def delivery(self, delivery_id: str) -> Delivery | None:
@@ -78,7 +86,9 @@ class SqlStore:
     def fail(self, claim: Claim, *, error: str, next_check_at: datetime | None) -> None:
         with self.database.write() as connection:
             rows.fail(connection, claim, error=error, next_check_at=next_check_at)
-        self._hint({Kind.DELIVERY} & {claim.kind})
+            due = {Kind.DELIVERY} & {claim.kind}
+            self._hints.send(connection, due)
+        self._due(due)
 
     def next_due_at(self, kind: Kind) -> datetime | None:
         with self.database.read() as connection:
@@ -89,9 +99,10 @@ class SqlStore:
         with self.database.write() as connection:
             transaction = SqlTransaction(connection)
             yield transaction
-        self._hint(transaction.made_due)
+            self._hints.send(connection, transaction.made_due)
+        self._due(transaction.made_due)
 
-    def _hint(self, kinds: Iterable[Kind]) -> None:
+    def _due(self, kinds: Iterable[Kind]) -> None:
         if self.on_commit_due:
             for kind in kinds:
                 self.on_commit_due(kind)
@@ -201,4 +212,5 @@ class SqlStore:
             connection.execute(text("SELECT 1"))
 
     def close(self) -> None:
+        self._hints.stop()
         self.database.close()
