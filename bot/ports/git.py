@@ -37,6 +37,15 @@ class Git(Protocol):
 
     def merge_base(self, address: str, a: str, b: str) -> str | None: ...
 
+    def heads(self, address: str) -> dict[str, str]:
+        """Branch to sha, as it is at the remote now."""
+
+    def default_branch(self, address: str) -> str:
+        """The branch that `HEAD` names at the remote; where that one does not exist, `main`, `master` or the only one."""
+
+    def commits_between(self, address: str, base: str | None, head: str, *, limit: int) -> list[Commit]:
+        """The oldest `limit` commits that are reachable from `head` and not from `base`, oldest first."""
+
     def tree_digest(self, address: str, sha: str, paths: Sequence[str]) -> str:
         """A digest over the names, modes and blob ids of all files at `sha` that a path or glob of `paths` covers:
         equal exactly when those files are equal. "." covers everything; `**` crosses folders."""

@@ -1,0 +1,7 @@
+"""Git for all of the bot: repositories at a commit, and commits of a working tree. The only home of GitPython."""
+
+from bot.mirror.git_mirror import GitMirror
+from bot.mirror.repositories import create_bare
+from bot.mirror.snapshot import snapshot
+
+__all__ = ["GitMirror", "create_bare", "snapshot"]

@@ -1,0 +1,167 @@
+"""The Git port: questions to repositories, by their clone address."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from pathlib import Path
+
+from bot.domain.errors import TransientError, UserError
+from bot.domain.words import quoted
+from bot.mirror.address import parse_address
+from bot.mirror.command import forget_local_variables
+from bot.mirror.commits import parse_commit
+from bot.mirror.names import is_reference_name, is_sha, is_short_sha
+from bot.mirror.objects import LINK_MODE, SUBMODULE_MODE, find_entry
+from bot.mirror.repositories import LocalRepository, RemoteMirror, check_sha, open_repository
+from bot.mirror.trees import changed_paths, path_names, tree_digest
+from bot.ports.git import Commit
+
+# one git process of about 4 MB is kept for each
+OPEN_REPOSITORIES = 24
+_HEADS = "refs/heads/"
+_OpenRepository = LocalRepository | RemoteMirror
+
+
+class GitMirror:
+    """`allow_local` lets addresses be folders of this machine; these are read in place."""
+
+    def __init__(self, home: Path, *, allow_local: bool) -> None:
+        forget_local_variables()
+        self._home = home
+        self._allow_local = allow_local
+        self._open: OrderedDict[str, _OpenRepository] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        with self._lock:
+            for repository in self._open.values():
+                repository.objects.close()
+            self._open.clear()
+
+    def resolve(self, address: str, rev: str) -> str:
+        repository = self._repository(address)
+        sha = self._resolved(repository, rev)
+        if sha is None:
+            raise UserError(
+                f"The repository {repository.address.shown} has no branch, tag or commit {quoted(rev)}.",
+                "Check its spelling, and that it was pushed.",
+            )
+        repository.fetch([sha])
+        found = repository.objects.find(f"{sha}^{{commit}}")  # a tag of a tag has more ids than one
+        return found[0] if found else sha
+
+    def fetch(self, address: str, shas: Sequence[str]) -> None:
+        self._repository(address).fetch([check_sha(sha) for sha in shas])
+
+    def commit(self, address: str, sha: str) -> Commit:
+        return self._commit(self._repository(address), sha)[0]
+
+    def read(self, address: str, sha: str, path: str, *, limit_bytes: int) -> bytes | None:
+        repository = self._repository(address)
+        names = path_names(path)
+        tree_id = self._commit(repository, sha)[1]
+        with repository.objects.batch():
+            entry = find_entry(repository.objects, tree_id, names) if names else None
+            if entry is None or entry.is_tree or entry.mode in (LINK_MODE, SUBMODULE_MODE):
+                return None
+            found = repository.objects.read(entry.id, limit_bytes=limit_bytes + 1)
+        if found is None:
+            repository.fetch_blob(entry.id)
+            found = repository.objects.read(entry.id, limit_bytes=limit_bytes + 1)
+        if found is None:
+            raise TransientError(f"{quoted(path)} at {sha} could not be fetched.")
+        return found[1]
+
+    def changed_paths(self, address: str, before: str, after: str) -> list[str]:
+        repository = self._repository(address)
+        before_tree, after_tree = (self._commit(repository, sha)[1] for sha in (before, after))
+        return changed_paths(repository.objects, before_tree, after_tree)
+
+    def merge_base(self, address: str, a: str, b: str) -> str | None:
+        repository = self._repository(address)
+        for sha in (a, b):
+            self._commit(repository, sha)
+        if a == b:
+            return a
+        done = repository.runner.run("merge-base", "--end-of-options", a, b)
+        if done.status not in (0, 1):
+            raise TransientError(f"git merge-base failed: {done.error[-300:]}")
+        return done.output.decode("ascii").strip() or None
+
+    def heads(self, address: str) -> dict[str, str]:
+        references = self._repository(address).references([f"{_HEADS}*" if self._is_remote(address) else _HEADS])
+        return {name.removeprefix(_HEADS): sha for name, sha in references.items() if name.startswith(_HEADS)}
+
+    def default_branch(self, address: str) -> str:
+        named = self._repository(address).head_reference().removeprefix(_HEADS)
+        heads = self.heads(address)
+        if named in heads or not heads:
+            return named or "main"
+        usual = next((name for name in ("main", "master") if name in heads), None)
+        return usual or (next(iter(heads)) if len(heads) == 1 else named)
+
+    def commits_between(self, address: str, base: str | None, head: str, *, limit: int) -> list[Commit]:
+        repository = self._repository(address)
+        for sha in filter(None, (base, head)):
+            self._commit(repository, sha)
+        excluded = [f"^{base}"] if base else []
+        done = repository.runner.run("rev-list", "--topo-order", "--reverse", "--end-of-options", head, *excluded)
+        if done.status:
+            raise TransientError(f"git rev-list failed: {done.error[-300:]}")
+        shas = done.output.decode("ascii").split()[:limit]
+        with repository.objects.batch():
+            return [self._commit(repository, sha)[0] for sha in shas]
+
+    def tree_digest(self, address: str, sha: str, paths: Sequence[str]) -> str:
+        repository = self._repository(address)
+        return tree_digest(repository.objects, self._commit(repository, sha)[1], paths)
+
+    def _repository(self, address: str) -> _OpenRepository:
+        with self._lock:
+            found = self._open.get(address)
+            if found is not None and (found.git_dir / "HEAD").exists():
+                self._open.move_to_end(address)
+                return found
+        parsed = parse_address(address, allow_local=self._allow_local)
+        opened = open_repository(parsed, self._home, allow_local=self._allow_local)
+        with self._lock:
+            repository = self._open.setdefault(address, opened)
+            self._open.move_to_end(address)
+            while len(self._open) > OPEN_REPOSITORIES:
+                self._open.popitem(last=False)[1].objects.close()
+        return repository
+
+    def _is_remote(self, address: str) -> bool:
+        return isinstance(self._repository(address), RemoteMirror)
+
+    def _commit(self, repository: _OpenRepository, sha: str) -> tuple[Commit, str]:
+        found = repository.objects.read(f"{check_sha(sha)}^{{commit}}", limit_bytes=1 << 24)
+        if found is None:
+            repository.fetch([sha])
+            found = repository.objects.read(f"{sha}^{{commit}}", limit_bytes=1 << 24)
+        if found is None:
+            raise TransientError(f"The commit {sha} could not be read.")
+        return parse_commit(sha, found[1])
+
+    def _resolved(self, repository: _OpenRepository, rev: str) -> str | None:
+        """Branches come before tags, so that nobody takes a branch's place by pushing a tag of its name."""
+        if rev == "HEAD":
+            return repository.head_sha()
+        if is_sha(rev):
+            return rev
+        if is_reference_name(rev):
+            names = [f"{_HEADS}{rev}", f"refs/tags/{rev}", *([rev] if rev.startswith("refs/") else [])]
+            found = repository.references(names)
+            sha = next((found[name] for name in names if name in found), None)
+            if sha is not None:
+                return sha
+        return self._completed(repository, rev) if is_short_sha(rev) else None
+
+    def _completed(self, repository: _OpenRepository, short: str) -> str | None:
+        found = repository.objects.find(f"{short}^{{commit}}")
+        if found is None and isinstance(repository, RemoteMirror):
+            repository.fetch_all()
+            found = repository.objects.find(f"{short}^{{commit}}")
+        return found[0] if found else None
