@@ -32,8 +32,14 @@ class Settings:
     log_json: bool
 
     @property
+    def local_url(self) -> str:
+        """Where this machine's git hooks, steps and command line reach the service."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104 - replaced, not bound
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    @property
     def base_url(self) -> str:
-        return self.public_url or f"http://{self.host}:{self.port}"
+        return self.public_url or self.local_url
 
     @property
     def secret_values(self) -> tuple[str, ...]:
@@ -98,3 +104,18 @@ def _kept(path: Path) -> str:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(value)
     return value
+
+
+def publish_address(settings: Settings) -> None:
+    """Tell the git hooks and the command line on this machine where the service listens."""
+    path = settings.home / "service-url"
+    unfinished = path.with_suffix(".new")
+    unfinished.write_text(settings.local_url, encoding="ascii")
+    unfinished.replace(path)
+
+
+def published_address(home: Path) -> str | None:
+    try:
+        return (home / "service-url").read_text(encoding="ascii").strip() or None
+    except FileNotFoundError:
+        return None

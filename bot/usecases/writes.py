@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.change import Change, Repository
 from bot.domain.feedback import LedgerEntry, Notice, Reply, Subject, SubjectFeedback, Waiver
 from bot.domain.run import Run
-from bot.ports.store import Transaction
+from bot.ports.store import Kind, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,27 +31,42 @@ class Writes:
     replies: list[Reply] = field(default_factory=list)
     waivers: list[Waiver] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
+    woken_feedback: list[str] = field(default_factory=list)
 
     def show(self, subject: Subject, notice: Notice | None = None) -> None:
         self.subjects.append(SubjectFeedback(subject=subject, notice=notice))
 
 
 def apply(writes: Writes, tx: Transaction, *, now: datetime) -> None:
+    _apply_sightings(writes, tx, now)
+    _apply_work(writes, tx, now)
+    _apply_feedback(writes, tx, now)
+
+
+def _apply_sightings(writes: Writes, tx: Transaction, now: datetime) -> None:
     for repository in writes.repositories:
         tx.add_repository(repository, now=now)
     for repository_key, branch, sha in writes.heads:
         tx.save_head(repository_key, branch, sha)
     for change in writes.changes:
         tx.save_change(change)
+
+
+def _apply_work(writes: Writes, tx: Transaction, now: datetime) -> None:
     for cancel in writes.cancels:
         tx.request_cancel(cancel.run_id, by=cancel.by, superseded_by=cancel.superseded_by, now=now)
     for run in writes.runs:
         tx.add_run(run, now=now)
-    for subject in writes.subjects:
-        tx.show(subject, now=now)
-    for reply in writes.replies:
-        tx.add_reply(reply, now=now)
     for waiver in writes.waivers:
         tx.add_waiver(waiver)
     for entry in writes.ledger:
         tx.append_ledger(entry)
+
+
+def _apply_feedback(writes: Writes, tx: Transaction, now: datetime) -> None:
+    for subject in writes.subjects:
+        tx.show(subject, now=now)
+    for reply in writes.replies:
+        tx.add_reply(reply, now=now)
+    for row_id in writes.woken_feedback:
+        tx.wake(Kind.FEEDBACK, row_id, now=now)

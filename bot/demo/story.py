@@ -1,0 +1,126 @@
+"""The demo as a story on the terminal: push, watch, read, and how to go on."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from bot.demo import build
+from bot.demo.progress import follow_runs
+from bot.domain.errors import UserError
+from bot.domain.gate import Verdict
+from bot.domain.run import Phase, Run
+from bot.service import Service
+from bot.settings import Settings
+from bot.usecases.verdicts import verdict_of
+
+REPOSITORY = "plain/models"
+MODELS = ("breast-cancer", "diabetes")
+AS_DESIGNED = {"breast-cancer": Verdict.PASSED, "diabetes": Verdict.MISSED}
+MADE_BY_THE_BOT = ("bot.sqlite3", "bot.sqlite3-wal", "bot.sqlite3-shm", "artifacts", "engine", "mirrors", "demo")
+SAMPLES = ("datasets.git", "models.git")
+LONGEST_WAIT_S = 600.0
+
+
+def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
+    """Play the demo. Gives the exit code: 0 when both models trained and the verdicts are as designed."""
+    started = time.monotonic()
+
+    def say(words: str) -> None:
+        click.echo(f"{time.monotonic() - started:6.1f} s  {words}")
+
+    if reset:
+        _reset(settings.home)
+    repositories = settings.home / "repositories"
+    made = build.build(settings.home, repositories, say=say)
+    service = Service(settings)
+    with service.running():
+        say(f"the service is at {service.settings.base_url}")
+        sha = build.push_first_commit(made)
+        say(f"pushed the first commit to main: {sha[:10]}")
+        first = follow_runs(service, REPOSITORY, sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
+        sha = build.push_change(made)
+        say(f"pushed the branch `{build.BRANCH}`, which changes a hyperparameter of each model: {sha[:10]}")
+        runs = follow_runs(service, REPOSITORY, sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
+        good = _as_designed([*first.values()], runs, service, say)
+        comment = _comment(service, runs)
+        if not stay:
+            click.echo(f"\n{comment}")
+            return 0 if good else 1
+        _how_to_go_on(service, runs, made)
+        service.wait()
+    click.echo("\nstopped; `make demo` goes on from here, `make demo ARGS=--reset` starts anew")
+    return 0
+
+
+def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: Callable[[str], None]) -> bool:
+    good = True
+    for run in first:
+        if run.phase not in (Phase.SUCCEEDED, Phase.REUSED):
+            say(f"not as designed: {run.model} on main is {run.phase}")
+            good = False
+    for model, expected in AS_DESIGNED.items():
+        run = runs.get(model)
+        verdict = None if run is None else verdict_of(run, service.bot.world).verdict
+        if verdict is not expected:
+            say(f"not as designed: the verdict on {model} is {verdict}, expected {expected}")
+            good = False
+    return good
+
+
+def _comment(service: Service, runs: dict[str, Run]) -> str:
+    """The living comment, as soon as it shows all these runs' ends."""
+    number = next(run.number for run in runs.values())
+    assert number is not None
+    deadline = time.monotonic() + 30
+    while time.monotonic() < deadline:
+        posts = [post for post in service.bot.records.posts(REPOSITORY, number) if post.is_bot]
+        if posts and all(run.id in posts[0].body for run in runs.values()):
+            return posts[0].body
+        time.sleep(0.05)
+    raise UserError("The change got no comment within 30 s.", "Look at the log above; this is a defect.")
+
+
+def _how_to_go_on(service: Service, runs: dict[str, Run], made: build.DemoRepositories) -> None:
+    number = next(run.number for run in runs.values())
+    assert number is not None
+    page = service.bot.world.links.change(REPOSITORY, number)
+    click.echo(
+        f"""
+The change, with its checks, metrics, gates and plots:
+
+    {page}?token={service.settings.access_token}
+
+Go on from here:
+  - write `/train breast-cancer n_estimators=400` into the page's comment box, or
+        mlops-bot comment {REPOSITORY} {number} "/train breast-cancer n_estimators=400"
+  - change something and push it:
+        git clone {made.models} my-models && cd my-models && git switch {build.BRANCH}
+        # edit mlops.yaml or models/*/train.py
+        git commit -am "Try something" && git push
+  - `/help` in a comment lists what else can be asked for
+
+Ctrl-C stops; everything is kept in {service.settings.home}"""
+    )
+
+
+def _reset(home: Path) -> None:
+    repositories = home / "repositories"
+    others = sorted(
+        path.name for path in repositories.glob("*") if path.name not in SAMPLES
+    ) if repositories.exists() else []
+    if others:
+        raise UserError(
+            f"{repositories} also holds {', '.join(others)}, so --reset would forget the runs of more than the demo.",
+            "Use another home for the demo: MLOPS_BOT_HOME=/tmp/mlops-demo make demo",
+        )
+    for name in (*MADE_BY_THE_BOT, "repositories"):
+        path = home / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)

@@ -1,0 +1,100 @@
+"""The whole service in this process: the web server, the worker, and the engine's child."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+
+import uvicorn
+
+from bot import logs
+from bot.domain.errors import UserError
+from bot.settings import Settings, publish_address
+from bot.web.app import create_app
+from bot.wiring import Bot, build
+
+SHUTDOWN_GRACE_S = 5
+
+
+class Service:
+    """Listens first, so that the port is known before anything is told of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        logs.configure(json_lines=settings.log_json, secrets=settings.secret_values)
+        self._socket = _listen(settings.host, settings.port)
+        self.settings = replace(settings, port=self._socket.getsockname()[1])
+        self.bot: Bot = build(self.settings)
+        app = create_app(
+            self.bot.world, self.settings, actions=self.bot.actions(), wake=self.bot.worker.wake
+        )
+        self._server = uvicorn.Server(
+            uvicorn.Config(
+                app,
+                loop="uvloop",
+                http="httptools",
+                lifespan="on",
+                access_log=False,
+                log_level="warning",
+                server_header=False,
+                timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
+            )
+        )
+        self._stop = threading.Event()
+
+    @property
+    def access_address(self) -> str:
+        return f"{self.settings.base_url}/?token={self.settings.access_token}"
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Serve until the block ends. Ctrl-C and SIGTERM end `wait`."""
+        thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
+        previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            publish_address(self.settings)
+            thread.start()
+            self.bot.start()
+            yield
+        finally:
+            self._server.should_exit = True
+            thread.join(SHUTDOWN_GRACE_S + 2)
+            self.bot.stop()
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+
+    def wait(self) -> None:
+        self._stop.wait()
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    @property
+    def is_stopping(self) -> bool:
+        return self._stop.is_set()
+
+    def _on_signal(self, number: int, _frame: FrameType | None) -> None:
+        if self._stop.is_set():  # pressed again: now
+            os._exit(128 + number)
+        self._stop.set()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        listener.close()
+        raise UserError(
+            f"Port {port} of {host} can not be used: {error.strerror}.",
+            "Is mlops-bot running already? Otherwise choose another: MLOPS_BOT_PORT=8400 (0 picks a free one).",
+        ) from error
+    listener.listen(2048)
+    return listener

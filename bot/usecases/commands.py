@@ -1,0 +1,278 @@
+"""A comment: read its commands, see who may, and carry them out in order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from bot.comments.escape import prose
+from bot.domain.change import Change, ChangeState, Comment, CommentCreated, Repository
+from bot.domain.command import (
+    Approve,
+    Cancel,
+    Command,
+    CommandProblem,
+    Deploy,
+    Evaluate,
+    Help,
+    OkToTest,
+    Override,
+    Reject,
+    Retry,
+    Rollback,
+    Status,
+    Train,
+    help_text,
+    parse_commands,
+)
+from bot.domain.errors import TransientError, UserError
+from bot.domain.feedback import LedgerEntry, Reaction, Reply, Waiver
+from bot.domain.gate import find_gate, parse_gate
+from bot.domain.run import Phase, Run
+from bot.domain.words import listed, quoted
+from bot.markdown import command_lines
+from bot.usecases import ordering
+from bot.usecases.changes import subject_of
+from bot.usecases.status import status_text
+from bot.usecases.world import World
+from bot.usecases.writes import Cancel as CancelRun
+from bot.usecases.writes import Writes
+
+log = structlog.get_logger()
+
+WAIVER_DAYS = 30
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """Where a command was said, and by whom."""
+
+    repository: Repository
+    change: Change
+    comment: Comment
+    world: World
+
+    @property
+    def author(self) -> str:
+        return self.comment.author
+
+    def trigger(self, command: Command) -> str:
+        return f"comment:{self.comment.id}:{command.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    body: str
+    is_refusal: bool = False
+
+
+def comment_created(event: CommentCreated, world: World) -> Writes:
+    comment = event.comment
+    commands = parse_commands(command_lines(comment.body))
+    writes = Writes(repositories=[event.repository])
+    if not commands or world.store.reply(f"reply:{comment.id}") is not None:
+        return writes
+    change = world.store.change(comment.repository, comment.number)
+    if change is None:
+        raise TransientError(f"Change {comment.number} of {comment.repository} was not seen yet.", retry_after_s=2.0)
+    forge = world.forge_of(comment.repository)
+    forge.react(comment.repository, comment.number, comment.id, Reaction.SEEN)
+    refusal = _refusal(change, comment, world)
+    if refusal is not None:
+        answers = [refusal]
+    else:
+        situation = Situation(event.repository, change, comment, world)
+        answers = [_answer(command, situation, writes) for command in commands]
+    writes.replies.append(_reply(comment, answers))
+    log.info("comment_answered", repository=comment.repository, change=comment.number, commands=len(commands))
+    return writes
+
+
+def _refusal(change: Change, comment: Comment, world: World) -> Answer | None:
+    if change.state is not ChangeState.OPEN:
+        return Answer(f"This change is {change.state}, so commands are no longer carried out on it.", is_refusal=True)
+    if not world.forge_of(change.repository).permission(change.repository, comment.author).may_write:
+        return Answer(
+            f"{quoted(comment.author)} may not do this: commands need write permission to the repository. "
+            "Somebody who has it can write the same comment.",
+            is_refusal=True,
+        )
+    return None
+
+
+def _reply(comment: Comment, answers: list[Answer]) -> Reply:
+    refused = any(answer.is_refusal for answer in answers)
+    return Reply(
+        id=f"reply:{comment.id}",
+        repository=comment.repository,
+        number=comment.number,
+        comment_id=comment.id,
+        reaction=Reaction.REFUSED if refused else Reaction.DONE,
+        body="\n\n".join(answer.body for answer in answers if answer.body),
+    )
+
+
+def _answer(command: Command | CommandProblem, situation: Situation, writes: Writes) -> Answer:
+    if isinstance(command, CommandProblem):
+        return Answer(f"{command.problem} {command.fix}".strip(), is_refusal=True)
+    try:
+        answer = CARRY_OUT[type(command)](command, situation, writes)
+    except UserError as error:
+        return Answer(prose(f"{error.problem} {error.fix}".strip()), is_refusal=True)
+    name = type(command).__name__.lower()
+    writes.ledger.append(
+        LedgerEntry(
+            at=situation.world.clock(),
+            actor=situation.author,
+            action=name,
+            repository=situation.change.repository,
+            subject=f"#{situation.change.number}",
+            details={"comment": situation.comment.id, "head": situation.change.head_sha},
+        )
+    )
+    return answer
+
+
+def _train(command: Train, situation: Situation, writes: Writes) -> Answer:
+    runs = ordering.order_training(
+        situation.repository,
+        situation.change,
+        situation.world,
+        model_name=command.model,
+        given_params=command.params,
+        data_rev=command.data_rev or "",
+        force=command.force,
+        trigger=situation.trigger(command),
+        requested_by=situation.author,
+    )
+    return _ordered(runs, situation, writes)
+
+
+def _evaluate(command: Evaluate, situation: Situation, writes: Writes) -> Answer:
+    runs = ordering.order_evaluation(
+        situation.repository,
+        situation.change,
+        situation.world,
+        model_name=command.model,
+        trigger=situation.trigger(command),
+        requested_by=situation.author,
+    )
+    return _ordered(runs, situation, writes)
+
+
+def _retry(command: Retry, situation: Situation, writes: Writes) -> Answer:
+    ended_early = (Phase.FAILED, Phase.CANCELED, Phase.SUPERSEDED)
+    failed = [run for run in _newest_runs(situation, command.model) if run.phase in ended_early]
+    if not failed:
+        return Answer("Nothing to retry: no newest run of this change has failed. `/train --force` runs one again.")
+    runs = [
+        ordering.order_again(
+            situation.repository,
+            situation.change,
+            run,
+            situation.world,
+            trigger=situation.trigger(command),
+            requested_by=situation.author,
+        )
+        for run in failed
+    ]
+    return _ordered(runs, situation, writes)
+
+
+def _ordered(runs: list[Run], situation: Situation, writes: Writes) -> Answer:
+    """Everything is pinned, and the answer shows to what."""
+    writes.runs += runs
+    writes.show(subject_of(situation.change))
+    return Answer("\n".join(_order_line(run, situation.world) for run in runs))
+
+
+def _order_line(run: Run, world: World) -> str:
+    data = run.arguments.get("data_sha")
+    pinned = f"at `{run.sha[:10]}`" + (f" with data `{str(data)[:10]}`" if data else "")
+    link = f"[`{run.id}`]({world.links.run(run.id)})"
+    if run.phase is Phase.REUSED:
+        reused = f"[`{run.reused_run}`]({world.links.run(run.reused_run or '')})"
+        return f"- `{run.model}`: reused run {reused} {pinned}; nothing it depends on has changed"
+    if run.phase is Phase.FAILED and run.result is not None and run.result.failure is not None:
+        return f"- `{run.model}`: {prose(f'{run.result.failure.message} {run.result.failure.fix}'.strip())}"
+    return f"- `{run.model}`: {run.pipeline} {pinned} as {link}"
+
+
+def _cancel(command: Cancel, situation: Situation, writes: Writes) -> Answer:
+    change = situation.change
+    active = situation.world.store.runs(
+        repository=change.repository, number=change.number, model=command.model, active=True
+    )
+    if not active:
+        return Answer("Nothing is active here.")
+    writes.cancels += [CancelRun(run.id, by=situation.author) for run in active]
+    return Answer(f"Ending {listed(sorted({run.model for run in active}))}.")
+
+
+def _status(_command: Status, situation: Situation, _writes: Writes) -> Answer:
+    return Answer(status_text(_newest_runs(situation, None), situation.world))
+
+
+def _help(_command: Help, _situation: Situation, _writes: Writes) -> Answer:
+    return Answer(help_text())
+
+
+def _override(command: Override, situation: Situation, writes: Writes) -> Answer:
+    change, now = situation.change, situation.world.clock()
+    runs = _newest_runs(situation, None)
+    gates = {text: parse_gate(text) for run in runs for text in run.gates}
+    gate = find_gate(list(gates.values()), command.gate)
+    expires = now + timedelta(days=WAIVER_DAYS)
+    models = [run.model for run in runs if gate.text in run.gates]
+    writes.waivers += [
+        Waiver(change.repository, change.number, model, gate.text, command.reason, situation.author, now, expires)
+        for model in models
+    ]
+    writes.woken_feedback.append(subject_of(change).id)
+    return Answer(
+        f"{quoted(gate.text)} may be missed by {listed(models)} on this change until {expires.date().isoformat()}. "
+        "The report shows who allowed it and why."
+    )
+
+
+def _ok_to_test(_command: OkToTest, _situation: Situation, _writes: Writes) -> Answer:
+    return Answer("This change does not come from a fork: it is run already.")
+
+
+def _not_set_up(_command: Command, _situation: Situation, _writes: Writes) -> Answer:
+    return Answer("Deployments are not set up yet: this version of mlops-bot trains and evaluates.", is_refusal=True)
+
+
+def _newest_runs(situation: Situation, model: str | None) -> list[Run]:
+    """Of each model at the change's head; the given model must be one of them."""
+    change = situation.change
+    runs = situation.world.store.runs(repository=change.repository, number=change.number, limit=500)
+    newest: dict[str, Run] = {}
+    for run in runs:
+        if run.sha == change.head_sha:
+            newest.setdefault(run.model, run)
+    if model is None:
+        return [newest[name] for name in sorted(newest)]
+    if model not in newest:
+        raise UserError(f"{quoted(model)} has no run at this head.", "Start one with `/train`.")
+    return [newest[model]]
+
+
+CARRY_OUT: Mapping[type[Command], Callable[[Any, Situation, Writes], Answer]] = {
+    Train: _train,
+    Evaluate: _evaluate,
+    Retry: _retry,
+    Cancel: _cancel,
+    Status: _status,
+    Help: _help,
+    Override: _override,
+    OkToTest: _ok_to_test,
+    Deploy: _not_set_up,
+    Approve: _not_set_up,
+    Reject: _not_set_up,
+    Rollback: _not_set_up,
+}

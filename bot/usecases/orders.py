@@ -1,0 +1,172 @@
+"""Make a run from an order: everything is pinned to shas, and equal work is found again by its key."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime
+
+from bot.domain.change import Repository
+from bot.domain.errors import UserError
+from bot.domain.pipeline import TRAIN
+from bot.domain.plan import watched_paths
+from bot.domain.project import JsonValue, Model, Step
+from bot.domain.result import Failure, FailureKind, Result
+from bot.domain.run import Phase, Run, run_id
+from bot.domain.run_key import run_key
+from bot.usecases.addresses import data_address
+from bot.usecases.results import failed_result
+from bot.usecases.world import World
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What was asked for. `model` is the effective one: gates and secrets as policy has them. `trained` is the run
+    whose model an `evaluate` reads."""
+
+    repository: Repository
+    model: Model
+    pipeline: str
+    sha: str
+    branch: str
+    number: int | None
+    params: Mapping[str, JsonValue]
+    trigger: str
+    requested_by: str
+    notes: tuple[str, ...] = ()
+    data_rev: str = ""
+    force: bool = False
+    trained: Run | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedData:
+    address: str
+    sha: str
+    path: str
+
+
+def order_run(order: Order, world: World) -> Run:
+    """A run that is queued; or reused, when an equal one has succeeded; or failed, when its data can not be pinned."""
+    try:
+        data = _pin_data(order, world)
+    except UserError as error:
+        unpinned = _run(order, PinnedData("", "", ""), world, unpinned=f"{order.data_rev}\n{order.model.data}")
+        failure = Failure("fetch", FailureKind.DATA, error.problem, error.fix)
+        return _ended(unpinned, Phase.FAILED, result=failed_result(unpinned, failure), now=world.clock())
+    run = _run(order, data, world)
+    earlier = None if order.force else world.store.succeeded_run(run.key)
+    if earlier is None:
+        return run
+    return _ended(run, Phase.REUSED, result=earlier.result, now=world.clock(), reused_run=earlier.id)
+
+
+def _ended(run: Run, phase: Phase, *, result: Result | None, now: datetime, reused_run: str | None = None) -> Run:
+    return replace(run, phase=phase, result=result, ended_at=now, reused_run=reused_run)
+
+
+def _pin_data(order: Order, world: World) -> PinnedData:
+    data = order.model.data
+    if data is None:
+        return PinnedData("", "", "")
+    own_address = order.repository.clone_address
+    address = data_address(data.repo, own_address)
+    rev = order.data_rev or data.rev
+    if address == own_address and not rev:
+        return PinnedData(address, order.sha, data.path)
+    return PinnedData(address, world.git.resolve(address, rev or "HEAD"), data.path)
+
+
+def _run(order: Order, data: PinnedData, world: World, *, unpinned: str = "") -> Run:
+    model = order.model
+    key = _key(order, data, world, unpinned)
+    identity = run_id(run_key=key, trigger=order.trigger)
+    return Run(
+        id=identity,
+        key=key,
+        trigger=order.trigger,
+        repository=order.repository.key,
+        number=order.number,
+        branch=order.branch,
+        model=model.name,
+        pipeline=order.pipeline,
+        sha=order.sha,
+        requested_by=order.requested_by,
+        requested_at=world.clock(),
+        phase=Phase.QUEUED,
+        params=order.params,
+        arguments=_arguments(order, data, identity, key, world),
+        gates=tuple(gate.text for gate in model.gates),
+        notes=order.notes,
+        force=order.force,
+    )
+
+
+def _arguments(order: Order, data: PinnedData, identity: str, key: str, world: World) -> dict[str, JsonValue]:
+    model = order.model
+    arguments: dict[str, JsonValue] = {
+        "run_id": identity,
+        "run_prefix": world.artifacts.prefix(identity),
+        "callback_url": world.callback_links.callback(identity),
+        "repository": order.repository.key,
+        "clone_address": order.repository.clone_address,
+        "sha": order.sha,
+        "model": model.name,
+        "model_path": model.path,
+        "data_address": data.address,
+        "data_sha": data.sha,
+        "data_path": data.path,
+        "params": dict(order.params),
+        "split": {} if model.split is None else asdict(model.split),
+        "environment": asdict(model.environment),
+        "env": dict(model.env),
+        "secrets": list(model.secrets),
+        "evaluate": _step(model.evaluate),
+        "lineage": {"run_key": key, "pipeline_version": world.pipeline_versions[order.pipeline]},
+    }
+    if order.pipeline == TRAIN:
+        return arguments | {"train": _step(model.train)}
+    assert order.trained is not None
+    assert order.trained.result is not None
+    source = order.trained.reused_run or order.trained.id
+    return arguments | {
+        "model_prefix": world.artifacts.prefix(source),
+        "model_digest": order.trained.result.model_digest,
+    }
+
+
+def _step(step: Step | None) -> dict[str, JsonValue]:
+    if step is None:
+        return {}
+    return {
+        "run": step.run,
+        "timeout_s": step.timeout_s,
+        "memory_bytes": step.resources.memory_bytes,
+        "cpu": step.resources.cpu,
+        "gpu": step.resources.gpu,
+    }
+
+
+def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
+    model = order.model
+    commands = {"train": model.train.run, "evaluate": "" if model.evaluate is None else model.evaluate.run}
+    if order.pipeline != TRAIN:
+        del commands["train"]
+    trained = order.trained.result if order.trained is not None else None
+    return run_key(
+        repository=order.repository.key,
+        model=model.name,
+        pipeline=order.pipeline,
+        pipeline_version=world.pipeline_versions[order.pipeline],
+        tree_digest=world.git.tree_digest(order.repository.clone_address, order.sha, watched_paths(model)),
+        data_address=data.address,
+        data_sha=data.sha or unpinned,
+        data_path=data.path,
+        params=order.params,
+        split=model.split,
+        env=model.env,
+        secret_names=model.secrets,
+        environment=model.environment,
+        commands=commands,
+        model_digest="" if trained is None else trained.model_digest,
+    )

@@ -1,0 +1,85 @@
+"""A branch moved."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.domain.change import PushReceived, Repository
+from bot.domain.errors import UserError
+from bot.domain.feedback import Subject
+from bot.domain.glob import glob_matches
+from bot.domain.plan import plan_push
+from bot.domain.project import Project
+from bot.project_file import ProjectFileError
+from bot.usecases.heads import Head, order_models, show_plan, supersede
+from bot.usecases.notices import invalid_project
+from bot.usecases.projects import read_project
+from bot.usecases.world import World
+from bot.usecases.writes import Writes
+
+log = structlog.get_logger()
+
+
+def push_received(event: PushReceived, world: World) -> Writes:
+    repository, sha = event.repository, event.after_sha
+    writes = Writes(repositories=[repository], heads=[(repository.key, event.branch, sha)])
+    handled = world.store.heads(repository.key).get(event.branch)
+    if sha is None or handled == sha:
+        return writes
+    address = repository.clone_address
+    world.git.fetch(address, [sha])
+    try:
+        project = read_project(address, sha, world)
+    except ProjectFileError as error:
+        if event.branch == repository.default_branch:
+            writes.show(_subject(event, sha), invalid_project(sha, error))
+        return writes
+    if project is None:
+        log.info("project_absent", repository=repository.key, branch=event.branch, sha=sha)
+        return writes
+    if not trains_on(project, event.branch, default_branch=repository.default_branch):
+        return writes
+    before = handled or event.before_sha
+    plan = plan_push(
+        project,
+        branch=event.branch,
+        default_branch=repository.default_branch,
+        message=world.git.commit(address, sha).message,
+        changed_paths=_changed_paths(repository, before, sha, world),
+        base=_project_before(repository, before, world),
+    )
+    head = Head(repository, _subject(event, sha), event.branch, sha, event.author)
+    writes.cancels += supersede(head, world)
+    writes.runs += order_models(
+        head, plan.to_run, project, world, trigger=f"push:{sha}", requested_by=event.author or "push"
+    )
+    show_plan(head, plan, writes.runs, writes)
+    return writes
+
+
+def trains_on(project: Project, branch: str, *, default_branch: str) -> bool:
+    return any(glob_matches(pattern, branch) for pattern in project.push_branches or (default_branch,))
+
+
+def _subject(event: PushReceived, sha: str) -> Subject:
+    return Subject(event.repository.key, None, event.branch, sha)
+
+
+def _changed_paths(repository: Repository, before: str | None, after: str, world: World) -> list[str] | None:
+    """None when it can not be known: a new branch, or a history that was rewritten and is gone."""
+    if before is None:
+        return None
+    try:
+        world.git.fetch(repository.clone_address, [before])
+        return world.git.changed_paths(repository.clone_address, before, after)
+    except UserError:
+        return None
+
+
+def _project_before(repository: Repository, before: str | None, world: World) -> Project | None:
+    if before is None:
+        return None
+    try:
+        return read_project(repository.clone_address, before, world)
+    except UserError:  # invalid then, or gone: every model is looked at
+        return None

@@ -1,0 +1,63 @@
+"""Gather what a report is built from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bot.domain.feedback import SubjectFeedback
+from bot.domain.plots import PLOT_LIMIT_BYTES, ParsedPlot, parse_plot
+from bot.domain.report import ModelState, Report, build_report
+from bot.domain.run import Phase, Run
+from bot.usecases.world import World
+
+MOST_RUNS = 500  # of one subject that are looked through for the newest of each model
+
+
+def subject_report(feedback: SubjectFeedback, world: World) -> Report:
+    """The newest run of each model at the subject's head, and what was said of the head besides."""
+    subject = feedback.subject
+    newest: dict[str, Run] = {}
+    runs = world.store.runs(
+        repository=subject.repository,
+        number=subject.number,
+        branch=subject.branch if subject.number is None else None,
+        limit=MOST_RUNS,
+    )
+    for run in runs:
+        if run.sha == subject.sha:
+            newest.setdefault(run.model, run)
+    target, waivers = "", []
+    if subject.number is not None:
+        change = world.store.change(subject.repository, subject.number)
+        target = change.target_branch if change is not None else ""
+        waivers = world.store.waivers(subject.repository, subject.number, now=world.clock())
+    return build_report(
+        subject,
+        [model_state(newest[name], world) for name in sorted(newest)],
+        notice=feedback.notice,
+        waivers=waivers,
+        target_branch=target,
+        links=world.links,
+    )
+
+
+def model_state(run: Run, world: World) -> ModelState:
+    """One run with its incumbent, its plots, and where it stands while it is active."""
+    is_started = run.phase in (Phase.STARTING, Phase.RUNNING)
+    return ModelState(
+        run=run,
+        engine=world.engine.observe([run.id])[run.id] if is_started else None,
+        queue_place=world.store.queue_position(run.id) if run.phase is Phase.QUEUED else None,
+        base=world.store.run(run.base_run) if run.base_run is not None else None,
+        plots=_plots(run, world),
+    )
+
+
+def _plots(run: Run, world: World) -> Mapping[str, ParsedPlot]:
+    parsed: dict[str, ParsedPlot] = {}
+    for plot in run.result.plots if run.result is not None else ():
+        content = world.artifacts.read(run.reused_run or run.id, plot.path, limit_bytes=PLOT_LIMIT_BYTES + 1)
+        drawn = None if content is None else parse_plot(plot, content)
+        if drawn is not None:
+            parsed[plot.path] = drawn
+    return parsed

@@ -1,0 +1,98 @@
+"""Somebody pressed a button: "re-run" on a check, or "run again" and "cancel" on a run's page."""
+
+from __future__ import annotations
+
+from bot.domain.change import Change, CheckRerunRequested, Repository
+from bot.domain.errors import UserError
+from bot.domain.feedback import LedgerEntry, Subject
+from bot.domain.pipeline import TRAIN
+from bot.domain.run import Run
+from bot.usecases.heads import Head, order_models
+from bot.usecases.ordering import order_again
+from bot.usecases.projects import read_project
+from bot.usecases.world import World
+from bot.usecases.writes import Cancel, Writes, apply
+
+CHECK_PREFIX = "mlops/"
+
+
+def check_rerun_requested(event: CheckRerunRequested, world: World) -> Writes:
+    """Runs again what the check stands for. Whoever pressed is authorised afresh."""
+    writes = Writes()
+    repository = event.repository
+    if not world.forge_of(repository.key).permission(repository.key, event.requested_by).may_write:
+        return writes
+    model = event.name.removeprefix(CHECK_PREFIX)
+    runs = world.store.runs(repository=repository.key, model=model, limit=200)
+    run = next((run for run in runs if run.sha == event.sha), None)
+    if run is not None:
+        _again(run, world, writes, trigger=event.trigger, by=event.requested_by)
+    return writes
+
+
+def rerun(run_id: str, *, by: str, trigger: str, world: World) -> str:
+    """Order a run once more, and give the new one's id. Raises UserError."""
+    writes = Writes()
+    again = _again(_known(run_id, world), world, writes, trigger=trigger, by=by)
+    with world.store.transaction() as tx:
+        apply(writes, tx, now=world.clock())
+    return again.id
+
+
+def cancel(run_id: str, *, by: str, world: World) -> None:
+    """Ask for a run's end. Raises UserError when it has ended."""
+    run = _known(run_id, world)
+    if run.phase.is_final:
+        raise UserError("This run has ended already.")
+    writes = Writes(cancels=[Cancel(run.id, by=by)])
+    writes.ledger.append(LedgerEntry(world.clock(), by, "cancel", run.repository, run.id))
+    with world.store.transaction() as tx:
+        apply(writes, tx, now=world.clock())
+
+
+def _known(run_id: str, world: World) -> Run:
+    run = world.store.run(run_id)
+    if run is None:
+        raise UserError("There is no such run.")
+    return run
+
+
+def _again(run: Run, world: World, writes: Writes, *, trigger: str, by: str) -> Run:
+    repository = world.store.repository(run.repository)
+    if repository is None:
+        raise UserError("The run's repository is no longer watched.")
+    if run.number is not None:
+        change = world.store.change(run.repository, run.number)
+        if change is None:
+            raise UserError("The run's change is no longer known.")
+        again = _on_change(repository, change, run, world, trigger, by)
+    else:
+        again = _on_branch(repository, run, world, trigger, by)
+    writes.runs.append(again)
+    writes.show(Subject(again.repository, again.number, again.branch, again.sha))
+    writes.ledger.append(LedgerEntry(world.clock(), by, "rerun", run.repository, again.id, {"of": run.id}))
+    return again
+
+
+def _on_change(repository: Repository, change: Change, run: Run, world: World, trigger: str, by: str) -> Run:
+    if change.head_sha != run.sha:
+        raise UserError(
+            f"This run is of `{run.sha[:10]}`, and the change has moved on to `{change.head_sha[:10]}`.",
+            "Run the newest one again instead.",
+        )
+    return order_again(repository, change, run, world, trigger=trigger, requested_by=by)
+
+
+def _on_branch(repository: Repository, run: Run, world: World, trigger: str, by: str) -> Run:
+    """A branch is held to its own policy, at its own commit."""
+    if run.pipeline != TRAIN:
+        raise UserError("Only training runs of a branch can be run again.")
+    subject = Subject(run.repository, None, run.branch, run.sha)
+    head = Head(repository, subject, run.branch, run.sha, by)
+    world.git.fetch(head.address, [run.sha])
+    project = read_project(head.address, run.sha, world)
+    model = project.model(run.model) if project is not None else None
+    if model is None:
+        raise UserError(f"There is no model `{run.model}` at `{run.sha[:10]}`.")
+    (again,) = order_models(head, [model], project, world, trigger=trigger, requested_by=by, force=True)
+    return again
