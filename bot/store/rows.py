@@ -5,11 +5,24 @@ Each write counts the revision up and ends the lease, so a worker that claimed t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Table, and_, case, exists, func, literal, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    Table,
+    and_,
+    case,
+    exists,
+    func,
+    literal,
+    or_,
+    select,
+    update,
+)
 
 from bot.ports.store import Claim, Kind
 from bot.store.columns import Moment
@@ -21,6 +34,18 @@ TABLES: Mapping[Kind, Table] = {
     Kind.FEEDBACK: FEEDBACK,
     Kind.REPOSITORY: REPOSITORIES,
 }
+
+# Behind a long queue of one order key stand many that are not its first. So the oldest this many are looked at
+# before all are.
+CLAIM_WINDOW = 200
+
+_earlier = DELIVERIES.alias("earlier")
+_FIRST_OF_ITS_ORDER = ~exists().where(
+    _earlier.c.order_key == DELIVERIES.c.order_key,
+    _earlier.c.seq < DELIVERIES.c.seq,
+    _earlier.c.next_check_at.is_not(None),
+)
+"""Of deliveries only the oldest open one of its order key is due. Other kinds have no order."""
 
 
 def planned(due_at: datetime | None) -> dict[str, Any]:
@@ -49,13 +74,7 @@ def wake(connection: Connection, kind: Kind, row_id: str, now: datetime) -> bool
 
 def claim(connection: Connection, kind: Kind, *, limit: int, lease_s: float, now: datetime) -> list[Claim]:
     table = TABLES[kind]
-    due = connection.execute(
-        select(table.c.id, table.c.revision, table.c.attempts)
-        .where(_due(table, now), _first_of_its_order(kind))
-        .order_by(table.c.next_check_at)
-        .limit(limit)
-        .with_for_update(skip_locked=True)
-    ).all()
+    due = _lock_due(connection, kind, limit, now)
     if due:
         connection.execute(
             update(table)
@@ -63,6 +82,22 @@ def claim(connection: Connection, kind: Kind, *, limit: int, lease_s: float, now
             .values(leased_until=now + timedelta(seconds=lease_s), revision=table.c.revision + 1)
         )
     return [Claim(kind, row.id, row.revision + 1, row.attempts) for row in due]
+
+
+def _lock_due(connection: Connection, kind: Kind, limit: int, now: datetime) -> Sequence[Any]:
+    table = TABLES[kind]
+    query = (
+        select(table.c.id, table.c.revision, table.c.attempts)
+        .where(_due(table, now))
+        .order_by(table.c.next_check_at)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    if kind is not Kind.DELIVERY:
+        return connection.execute(query).all()
+    query = query.where(_FIRST_OF_ITS_ORDER)
+    window = select(DELIVERIES.c.seq).where(_due(table, now)).order_by(DELIVERIES.c.next_check_at).limit(CLAIM_WINDOW)
+    return connection.execute(query.where(DELIVERIES.c.seq.in_(window))).all() or connection.execute(query).all()
 
 
 def settle(connection: Connection, claim: Claim, *, own_writes: int, next_check_at: datetime | None) -> bool:
@@ -99,9 +134,7 @@ def _fenced(connection: Connection, claim: Claim, own_writes: int, values: Mappi
 
 def next_due_at(connection: Connection, kind: Kind) -> datetime | None:
     table = TABLES[kind]
-    free = select(func.min(table.c.next_check_at)).where(
-        table.c.next_check_at.is_not(None), table.c.leased_until.is_(None), _first_of_its_order(kind)
-    )
+    free = _earliest(kind).where(table.c.next_check_at.is_not(None), table.c.leased_until.is_(None))
     later = case((table.c.leased_until > table.c.next_check_at, table.c.leased_until), else_=table.c.next_check_at)
     leased = select(func.min(later)).where(table.c.leased_until.is_not(None), table.c.next_check_at.is_not(None))
     found = [connection.execute(query).scalar() for query in (free, leased)]
@@ -110,8 +143,7 @@ def next_due_at(connection: Connection, kind: Kind) -> datetime | None:
 
 def oldest_due_at(connection: Connection, kind: Kind, now: datetime) -> datetime | None:
     table = TABLES[kind]
-    query = select(func.min(table.c.next_check_at)).where(_due(table, now), _first_of_its_order(kind))
-    moment: datetime | None = connection.execute(query).scalar()
+    moment: datetime | None = connection.execute(_earliest(kind).where(_due(table, now))).scalar()
     return moment
 
 
@@ -128,13 +160,7 @@ def _due(table: Table, now: datetime) -> ColumnElement[bool]:
     )
 
 
-def _first_of_its_order(kind: Kind) -> ColumnElement[bool]:
-    """Of deliveries, only the oldest open one of its order key; other kinds have no order."""
-    if kind is not Kind.DELIVERY:
-        return literal(value=True)
-    earlier = DELIVERIES.alias("earlier")
-    return ~exists().where(
-        earlier.c.order_key == DELIVERIES.c.order_key,
-        earlier.c.seq < DELIVERIES.c.seq,
-        earlier.c.next_check_at.is_not(None),
-    )
+def _earliest(kind: Kind) -> Select[Any]:
+    planned_at = TABLES[kind].c.next_check_at
+    query = select(planned_at).order_by(planned_at).limit(1)
+    return query.where(_FIRST_OF_ITS_ORDER) if kind is Kind.DELIVERY else query
