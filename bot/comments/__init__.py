@@ -1,0 +1,6 @@
+"""A report as Markdown, within a forge's limit, with all text from outside escaped; and its curves as pictures."""
+
+from bot.comments.escape import Markdown, code_span, md_escape, prose
+from bot.comments.render import MARKER, render_checks, render_comment
+
+__all__ = ["MARKER", "Markdown", "code_span", "md_escape", "prose", "render_checks", "render_comment"]

@@ -9,6 +9,7 @@ from bot.domain.feedback import Notice
 from bot.domain.report import ModelReport, Report, Standing
 from bot.domain.report_words import TITLE_LIMIT, model_words
 from bot.domain.result import Failure
+from bot.domain.words import plain
 
 NOTICE_CHECK = "mlops"
 ANNOTATION_LIMIT = 50  # GitHub takes as many in one request
@@ -49,7 +50,7 @@ def _model_check(model: ModelReport, report: Report) -> Check:
         sha=model.run.sha,
         status=status.get(model.standing, CheckStatus.COMPLETED),
         conclusion=_CONCLUSIONS[model.standing],
-        title=_cut(words[:1].upper() + words[1:]),
+        title=plain(words[:1].upper() + words[1:], limit=TITLE_LIMIT),
         summary="",
         details_url=report.links.run(model.run.id) if report.links else "",
         annotations=_annotations(failure) if failure else (),
@@ -62,7 +63,7 @@ def _notice_check(notice: Notice, report: Report) -> Check:
         sha=notice.sha,
         status=CheckStatus.COMPLETED,
         conclusion=Conclusion(notice.conclusion),
-        title=_cut(notice.title),
+        title=plain(notice.title, limit=TITLE_LIMIT),
         summary="",
         details_url=report.page,
         annotations=notice.annotations[:ANNOTATION_LIMIT],
@@ -85,7 +86,3 @@ def _annotations(failure: Failure) -> tuple[Annotation, ...]:
 def _is_in_repository(file: str) -> bool:
     path = PurePosixPath(file)
     return bool(file) and not path.is_absolute() and ".." not in path.parts and file.isprintable()
-
-
-def _cut(title: str) -> str:
-    return title if len(title) <= TITLE_LIMIT else title[: TITLE_LIMIT - 1] + "…"

@@ -51,14 +51,16 @@ def overall_symbol(report: Report) -> str:
 
 
 def overall_words(report: Report) -> str:
-    """One line for the whole change: of one model what it has to say, of several how many stand where."""
+    """One line for the whole change: of one model what it has to say, of several how many stand where.
+
+    As in `model_words`, it has to be escaped."""
     if report.notice is not None and (report.notice.conclusion == "failure" or not report.models):
-        return plain(report.notice.title, limit=TITLE_LIMIT)
+        return report.notice.title
     if not report.models:
         return "nothing has run yet"
     if len(report.models) == 1:
         model = report.models[0]
-        return f"{plain(model.name)}: {model_words(model)}"
+        return f"`{plain(model.name)}`: {model_words(model)}"
     counts = Counter(_standings(report))
     if len(counts) == 1 and Standing.PASSED in counts:
         return f"all {len(report.models)} models passed their gates"
@@ -72,7 +74,8 @@ def _standings(report: Report) -> list[Standing]:
 
 
 def model_words(model: ModelReport) -> str:
-    """One line of plain text, such as `1 of 3 gates missed: auc >= 0.9` or `train failed: KeyError: 'age'`."""
+    """Such as `1 of 3 gates missed: auc >= 0.9` or `train failed: KeyError: 'age'`. May hold code between backticks,
+    and text from outside: escape it."""
     match model.standing:
         case Standing.QUEUED:
             return f"queued, place {model.queue_place}" if model.queue_place else "queued"
@@ -82,7 +85,7 @@ def model_words(model: ModelReport) -> str:
             return _failed(model)
         case Standing.CANCELED:
             by = model.run.cancel_requested_by
-            return f"canceled by {plain(by)}" if by else "canceled"
+            return f"canceled by {by}" if by else "canceled"
         case Standing.SUPERSEDED:
             return "superseded: a newer commit or request took its place"
         case Standing.UNMEASURED:
@@ -100,7 +103,7 @@ def _running(model: ModelReport) -> str:
     if step is None:
         return "finishing"
     place = model.progress.index(step) + 1
-    return f"running {plain(step.name)}, step {place} of {len(model.progress)}"
+    return f"running {step.name}, step {place} of {len(model.progress)}"
 
 
 def current_step(progress: Sequence[StepProgress]) -> StepProgress | None:
@@ -113,8 +116,8 @@ def _failed(model: ModelReport) -> str:
     failure = model.result.failure if model.result else None
     if failure is None:
         return "failed without a word"
-    message = plain(failure.message, limit=TITLE_LIMIT).strip()
-    return f"{plain(failure.step)} failed: {message}" if message else f"{plain(failure.step)} failed"
+    first_line = next((line.strip() for line in failure.message.splitlines() if line.strip()), "")
+    return f"{failure.step} failed: {first_line}" if first_line else f"{failure.step} failed"
 
 
 def shown_number(value: float) -> str:

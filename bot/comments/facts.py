@@ -1,0 +1,149 @@
+"""The small sentences of a model's section, as Markdown."""
+
+from __future__ import annotations
+
+import math
+
+from bot.comments.escape import Markdown, code_span, link, md_escape
+from bot.domain.report import ModelReport, Report, Standing
+from bot.domain.report_diff import ColumnShift, DataDiff, MetricLine, Trend
+from bot.domain.report_words import (
+    seconds_between,
+    shown_bytes,
+    shown_delta,
+    shown_duration,
+    shown_share,
+    shown_value,
+)
+from bot.domain.result import DataSummary, Result
+
+SHORT_SHA = 10  # characters
+SHOWN_NAMES = 8
+_TREND_WORDS = {Trend.BETTER: "better", Trend.WORSE: "worse", Trend.CHANGED: "", Trend.SAME: ""}
+
+
+def base_name(report: Report) -> Markdown:
+    """What a result is compared with: the target branch, or on a branch itself what was there before."""
+    return code_span(report.target_branch) if report.target_branch else Markdown("the run before")
+
+
+def trend_words(line: MetricLine) -> Markdown:
+    """`↑ better`; a difference that the scatter explains is called so."""
+    if line.trend in (None, Trend.SAME) or line.delta is None:
+        return Markdown("")
+    arrow = "↑" if line.delta > 0 else "↓"
+    words = _TREND_WORDS[line.trend] if line.trend else ""
+    return Markdown(f"{arrow} {words}".strip() + (", within std" if line.within_std else ""))
+
+
+def shift_words(shift: ColumnShift) -> Markdown:
+    if not math.isfinite(shift.size):
+        return Markdown("was constant")
+    return Markdown(f"{'+' if shift.now > shift.was else '−'}{shift.size:.2f} std")
+
+
+def model_facts(model: ModelReport, report: Report) -> Markdown:
+    """One line: where the run is to be seen, how long it took, from what."""
+    run_address = report.links.run(model.run.id) if report.links else ""
+    facts = [link(Markdown(f"run {code_span(model.run.id)}"), run_address)]
+    seconds = whole_duration_s(model.result)
+    if seconds is not None:
+        facts.append(Markdown(f"took {shown_duration(seconds)}"))
+    if model.run.sha != report.subject.sha:
+        facts.append(Markdown(f"of the earlier commit {code_span(model.run.sha[:SHORT_SHA])}"))
+    data = model.result.data if model.result else None
+    if data is not None:
+        facts.append(Markdown(f"data {code_span(data.path)} at {code_span(data.sha[:SHORT_SHA])}"))
+    if model.base is not None:
+        at = link(code_span(model.base.sha[:SHORT_SHA]), report.links.run(model.base.id) if report.links else "")
+        facts.append(Markdown(f"{base_name(report)} is at {at}"))
+    return Markdown(" · ".join(facts))
+
+
+def model_hint(model: ModelReport, report: Report) -> Markdown:
+    """What somebody may do next by a comment on the change."""
+    if report.subject.number is None:
+        return Markdown("")
+    match model.standing:
+        case Standing.MISSED:
+            return Markdown("To let it pass all the same, with a reason: `/override <metric> <reason>`.")
+        case Standing.CANCELED:
+            return Markdown(f"To run it again: {code_span(f'/retry {model.name}')}.")
+        case Standing.UNGATED:
+            return Markdown("To require something of it, write `gates:` below `evaluate:` in `mlops.yaml`.")
+        case _:
+            return Markdown("")
+
+
+def change_facts(model: ModelReport) -> list[Markdown]:
+    """What differs from the incumbent's run besides the code: empty when nothing does."""
+    facts = []
+    if model.params:
+        facts.append(Markdown("1 param" if len(model.params) == 1 else f"{len(model.params)} params"))
+    if model.data is not None and not model.data.is_same:
+        facts += _data_facts(model.data)
+    elif model.data is None and model.result and model.base and model.base.result:
+        now, was = model.result.data, model.base.result.data
+        if (now is None) != (was is None):
+            facts.append(Markdown("data added" if was is None else "data no longer used"))
+    return facts
+
+
+def _data_facts(diff: DataDiff) -> list[Markdown]:
+    facts = [Markdown(f"data {_from_to(diff.was, diff.now)}")]
+    if diff.added:
+        facts.append(Markdown(f"columns added: {_names(diff.added)}"))
+    if diff.removed:
+        facts.append(Markdown(f"columns removed: {_names(diff.removed)}"))
+    facts += [
+        Markdown(f"missing in {code_span(change.name)} {shown_share(change.was)} → {shown_share(change.now)}")
+        for change in diff.missing[:SHOWN_NAMES]
+    ]
+    if diff.shifts:
+        facts.append(Markdown("1 column shifted" if len(diff.shifts) == 1 else f"{len(diff.shifts)} columns shifted"))
+    return facts
+
+
+def _from_to(was: DataSummary, now: DataSummary) -> str:
+    shas = f"{code_span(was.sha[:SHORT_SHA])} → {code_span(now.sha[:SHORT_SHA])}" if was.sha != now.sha else ""
+    if was.rows is not None and now.rows is not None:
+        size = f"{was.rows} → {now.rows} rows"
+        size += f", {shown_delta(now.rows, was.rows)}" if was.rows != now.rows else ""
+    else:
+        size = f"{was.files} → {now.files} files, {shown_bytes(was.size_bytes)} → {shown_bytes(now.size_bytes)}"
+    return f"{shas} ({size})".strip()
+
+
+def _names(names: tuple[str, ...]) -> str:
+    shown = [str(code_span(name)) for name in names[:SHOWN_NAMES]]
+    return " ".join([*shown, f"and {len(names) - SHOWN_NAMES} more"] if len(names) > SHOWN_NAMES else shown)
+
+
+def whole_duration_s(result: Result | None) -> float | None:
+    """From the first step's start to the last one's end."""
+    if result is None:
+        return None
+    starts = [step.started_at for step in result.steps if step.started_at]
+    ends = [step.ended_at for step in result.steps if step.ended_at]
+    return seconds_between(min(starts), max(ends)) if starts and ends else None
+
+
+def lineage_rows(model: ModelReport, result: Result) -> list[tuple[Markdown, Markdown]]:
+    rows = [
+        ("commit", code_span(result.sha)),
+        ("asked for by", md_escape(model.run.requested_by)),
+        ("pipeline", Markdown(f"{code_span(result.pipeline)} {code_span(result.pipeline_version)}")),
+        ("run key", code_span(result.run_key)),
+    ]
+    if result.data is not None:
+        data = result.data
+        rows.append(("data", Markdown(f"{code_span(data.repository)} {code_span(data.path)} at {code_span(data.sha)}")))
+        rows.append(("data digest", code_span(data.digest)))
+    for title, values in (("params", result.params), ("split", result.split)):
+        if values:
+            shown = [f"{name}={shown_value(value)}" for name, value in sorted(values.items())]
+            rows.append((title, code_span(" ".join(shown), limit=1000)))
+    if result.model_digest:
+        size = shown_bytes(result.model_size_bytes)
+        rows.append(("model", Markdown(f"{code_span(result.model_digest)} ({size})")))
+    return [(Markdown(name), value) for name, value in rows]

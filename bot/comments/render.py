@@ -1,0 +1,103 @@
+"""The living comment of a change, and the summaries of its checks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from bot.comments.blocks import model_blocks
+from bot.comments.escape import Markdown, prose, sentences
+from bot.comments.facts import trend_words, whole_duration_s
+from bot.comments.fit import Block, fit
+from bot.comments.templating import render
+from bot.domain.check import Check
+from bot.domain.feedback import Notice
+from bot.domain.report import ModelReport, Report
+from bot.domain.report_checks import NOTICE_CHECK, check_name, checks_of
+from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, model_words, overall_symbol, overall_words
+
+MARKER: Final = "<!-- mlops-bot:change -->"
+SMALLEST_LIMIT = 8000  # characters; the headline of the longest words fits
+SHOWN_ROWS = 25
+NAMED_CUTS = 6
+ROW_WORDS = 80  # characters
+NOTICE_LINES = (60, 15)
+
+
+def render_comment(report: Report, *, limit: int) -> str:
+    """GitHub-flavoured Markdown of at most `limit` characters (not less than SMALLEST_LIMIT), marker included."""
+    several = len(report.models) > 1
+    blocks = [_headline(report)]
+    if report.notice is not None:
+        blocks.append(_notice(report.notice, heading=bool(report.models)))
+    for model in report.models:
+        blocks += model_blocks(model, report, heading=several or report.notice is not None)
+    return _fit(blocks, report, limit)
+
+
+def render_checks(report: Report, *, limit: int) -> list[Check]:
+    """The checks with their summaries in Markdown, each of at most `limit` characters."""
+    models = {check_name(model.name): model for model in report.models}
+    return [replace(check, summary=_summary(check, models, report, limit)) for check in checks_of(report)]
+
+
+def _summary(check: Check, models: dict[str, ModelReport], report: Report, limit: int) -> str:
+    if check.name == NOTICE_CHECK and report.notice is not None:
+        return _fit([_notice(report.notice, heading=False)], report, limit)
+    return _fit(model_blocks(models[check.name], report, heading=False), report, limit)
+
+
+def _fit(blocks: Sequence[Block], report: Report, limit: int) -> str:
+    def note(names: Sequence[str]) -> str:
+        return render(
+            "cut",
+            names=[Markdown(name) for name in names[:NAMED_CUTS]],
+            more=max(0, len(names) - NAMED_CUTS),
+            page=report.page,
+        )
+
+    return fit(blocks, limit=max(limit, SMALLEST_LIMIT), note=note)
+
+
+def _headline(report: Report) -> Block:
+    rows = [_row(model) for model in report.models] if len(report.models) > 1 else []
+    with_rows = _headline_text(report, rows)
+    return Block(
+        "the table of models", 100, (with_rows, _headline_text(report, [])) if rows else (with_rows,), kept=True
+    )
+
+
+def _headline_text(report: Report, rows: Sequence[dict[str, Any]]) -> Markdown:
+    return render(
+        "headline",
+        marker=Markdown(MARKER),
+        symbol=overall_symbol(report),
+        words=prose(overall_words(report), limit=TITLE_LIMIT),
+        report=report,
+        rows=rows[:SHOWN_ROWS],
+        more_rows=max(0, len(rows) - SHOWN_ROWS),
+    )
+
+
+def _row(model: ModelReport) -> dict[str, Any]:
+    metric = next((line for line in model.metrics if line.now is not None), None)
+    return {
+        "model": model,
+        "symbol": SYMBOLS[model.standing],
+        "words": prose(model_words(model), limit=ROW_WORDS),
+        "metric": metric,
+        "trend": trend_words(metric) if metric else "",
+        "took": whole_duration_s(model.result),
+    }
+
+
+def _notice(notice: Notice, *, heading: bool) -> Block:
+    """The body's lines are escaped again, whoever made them; code between backticks and lists stay."""
+    title = prose(notice.title, limit=TITLE_LIMIT)
+    lines = notice.body.splitlines()
+    variants = [
+        render("notice", heading=heading, title=title, body=sentences(lines[:count]), more=max(0, len(lines) - count))
+        for count in NOTICE_LINES
+    ]
+    return Block("what is said of this commit", 95, (*variants, Markdown(f"**{title}**")), kept=True)
