@@ -11,15 +11,13 @@ from contextlib import contextmanager
 from dataclasses import replace
 from types import FrameType
 
-import uvicorn
-
 from bot import logs
 from bot.domain.errors import UserError
 from bot.settings import Settings, publish_address
+from bot.web.actions import Actions
 from bot.web.app import create_app
+from bot.web.server import GRACE_S, Server, listen
 from bot.wiring import Bot, build
-
-SHUTDOWN_GRACE_S = 5
 
 
 class Service:
@@ -30,21 +28,15 @@ class Service:
         self._socket = _listen(settings.host, settings.port)
         self.settings = replace(settings, port=self._socket.getsockname()[1])
         self.bot: Bot = build(self.settings)
-        app = create_app(
-            self.bot.world, self.settings, actions=self.bot.actions(), wake=self.bot.worker.wake
+        actions = Actions(
+            comment=self.bot.comment,
+            cancel_run=self.bot.cancel,
+            rerun_run=self.bot.rerun,
+            posts=self.bot.records.posts,
+            checks=self.bot.records.checks,
         )
-        self._server = uvicorn.Server(
-            uvicorn.Config(
-                app,
-                loop="uvloop",
-                http="httptools",
-                lifespan="on",
-                access_log=False,
-                log_level="warning",
-                server_header=False,
-                timeout_graceful_shutdown=SHUTDOWN_GRACE_S,
-            )
-        )
+        app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)
+        self._server = Server(app)
         self._stop = threading.Event()
 
     @property
@@ -63,7 +55,7 @@ class Service:
             yield
         finally:
             self._server.should_exit = True
-            thread.join(SHUTDOWN_GRACE_S + 2)
+            thread.join(GRACE_S + 2)
             self.bot.stop()
             for number, handler in previous.items():
                 signal.signal(number, handler)
@@ -85,16 +77,10 @@ class Service:
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listener.bind((host, port))
+        return listen(host, port)
     except OSError as error:
-        listener.close()
         raise UserError(
             f"Port {port} of {host} can not be used: {error.strerror}.",
             "Is mlops-bot running already? Otherwise choose another: MLOPS_BOT_PORT=8400 (0 picks a free one).",
         ) from error
-    listener.listen(2048)
-    return listener

@@ -38,11 +38,21 @@ class Lane:
     batch: int
 
 
+@dataclass(frozen=True, slots=True)
+class Chore:
+    """Something to be done now and then; what it raises is logged, and it is tried again at its next turn."""
+
+    name: str
+    every_s: float
+    do: Callable[[], object]
+
+
 class Worker:
     """Start it, wake it, stop it. `restarts` counts threads that had to be started again, by kind."""
 
-    def __init__(self, store: Store, lanes: Sequence[Lane], clock: Clock) -> None:
+    def __init__(self, store: Store, lanes: Sequence[Lane], clock: Clock, *, chores: Sequence[Chore] = ()) -> None:
         self._store = store
+        self._chores = chores
         self._lanes = lanes
         self._clock = clock
         self._hints = {lane.kind: threading.Semaphore(0) for lane in lanes}
@@ -59,6 +69,11 @@ class Worker:
                 thread.start()
                 self._threads.append(thread)
 
+        for chore in self._chores:
+            thread = threading.Thread(target=self._repeat, args=(chore,), name=chore.name, daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
     def wake(self, kind: Kind) -> None:
         """A hint that a row of this kind may be due. Cheap, from any thread."""
         self._hints[kind].release()
@@ -71,6 +86,13 @@ class Worker:
                 self._hints[lane.kind].release()
         for thread in self._threads:
             thread.join(timeout_s)
+
+    def _repeat(self, chore: Chore) -> None:
+        while not self._stopping.wait(chore.every_s):
+            try:
+                chore.do()
+            except Exception:  # the edge: the next turn may do better
+                log.exception("chore_failed", chore=chore.name)
 
     def _supervise(self, lane: Lane) -> None:
         while not self._stopping.is_set():
