@@ -1,0 +1,90 @@
+"""A file in which nothing is wrong to the project that it means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from posixpath import normpath
+from typing import Any
+
+from bot.domain.project import (
+    Data,
+    Deploy,
+    DeployEnvironment,
+    Environment,
+    Model,
+    Project,
+    Resources,
+    Split,
+    Step,
+)
+from bot.project_file.cron import cron_schedule
+from bot.project_file.paths import glob, path_inside
+from bot.project_file.quantities import cores, duration_s, memory_bytes
+from bot.project_file.values import gate
+
+DEFAULT_TIMEOUT = "1h"
+
+Raw = Mapping[str, Any]
+
+
+def build_project(raw: Raw) -> Project:
+    triggers = raw.get("on", {})
+    return Project(
+        models=tuple(_model(name, model) for name, model in raw["models"].items()),
+        push_branches=tuple(triggers.get("push", ())),
+        on_change=triggers.get("change", True),
+    )
+
+
+def _model(name: str, raw: Raw) -> Model:
+    evaluate = raw.get("evaluate", {})
+    return Model(
+        name=name,
+        train=_step(raw["train"]),
+        path=path_inside(raw.get("path", ".")),
+        watch=tuple(glob(pattern) for pattern in raw.get("watch", ())),
+        data=_data(raw["data"]) if "data" in raw else None,
+        split=Split(float(raw["split"]["test"]), int(raw["split"]["seed"])) if "split" in raw else None,
+        environment=_environment(raw.get("environment", {})),
+        env=dict(raw.get("env", {})),
+        secrets=tuple(raw.get("secrets", ())),
+        params=dict(raw.get("params", {})),
+        evaluate=_step(evaluate) if "run" in evaluate else None,
+        gates=tuple(gate(text) for text in evaluate.get("gates", ())),
+        deploy=_deploy(raw["deploy"]) if "deploy" in raw else None,
+        monitor_schedule=cron_schedule(raw["monitor"]["schedule"]) if "monitor" in raw else "",
+    )
+
+
+def _step(raw: Raw) -> Step:
+    resources = raw.get("resources", {})
+    return Step(
+        run=raw["run"].strip(),
+        resources=Resources(
+            cpu=cores(resources["cpu"]) if "cpu" in resources else 0.0,
+            memory_bytes=memory_bytes(resources["memory"]) if "memory" in resources else 0,
+            gpu=int(resources.get("gpu", 0)),
+        ),
+        timeout_s=duration_s(raw.get("timeout", DEFAULT_TIMEOUT)),
+    )
+
+
+def _data(raw: Raw) -> Data:
+    return Data(repo=raw.get("repo", ""), rev=raw.get("rev", ""), path=path_inside(raw["path"]))
+
+
+def _environment(raw: Raw) -> Environment:
+    # relative to the model's folder, so it may go up; that it stays in the repository was checked
+    return Environment(raw.get("python", ""), _normalised(raw.get("requirements", "")), raw.get("image", ""))
+
+
+def _deploy(raw: Raw) -> Deploy:
+    environments = {
+        name: DeployEnvironment(int(settings.get("approvals", 0)), tuple(settings.get("approvers", ())))
+        for name, settings in raw["environments"].items()
+    }
+    return Deploy(raw["serve"], environments)
+
+
+def _normalised(path: str) -> str:
+    return normpath(path) if path else ""

@@ -1,0 +1,107 @@
+"""What is wrong with a project file: each problem with its place, in words, and the fix."""
+
+from __future__ import annotations
+
+import re
+from bisect import bisect_right
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from bot.domain.errors import UserError
+from bot.domain.masking import mask
+from bot.domain.words import plain
+
+MOST_PROBLEMS = 100  # shown at once; nobody mends more in one go
+LONGEST_MESSAGE = 600  # characters
+EXCERPT_WIDTH = 110  # characters of a source line that are shown
+
+_LINE_BREAK = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ProjectFileProblem:
+    """`line` and `column` count from 1, in characters. `where` is the place in words: `models.churn.train.run`.
+
+    `message` says what was found and what was expected; `excerpt` is the line with a caret below the place.
+    """
+
+    line: int
+    column: int
+    where: str
+    message: str
+    fix: str = ""
+    excerpt: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """Message and fix in one paragraph, for annotations."""
+        place = f"{self.where}: " if self.where else ""
+        return f"{place}{self.message} {self.fix}".strip()
+
+
+class ProjectFileError(UserError):
+    """All that is wrong with a project file, in the order of the file."""
+
+    def __init__(self, errors: Iterable[ProjectFileProblem]) -> None:
+        self.errors = tuple(sorted(set(errors)))[:MOST_PROBLEMS]
+        lines = [f"line {error.line}, column {error.column}: {error.sentence}" for error in self.errors]
+        count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
+        super().__init__("\n".join([f"mlops.yaml has {count}:", *lines]))
+
+
+class Source:
+    """The text of a file, and where its characters stand."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+        self._breaks = [(match.start(), match.end()) for match in _LINE_BREAK.finditer(text)]
+        self._line_starts = [0, *(end for _, end in self._breaks)]
+
+    def position(self, index: int) -> tuple[int, int]:
+        """Line and column of a character, from 1."""
+        line = bisect_right(self._line_starts, index)
+        return line, index - self._line_starts[line - 1] + 1
+
+    def line(self, number: int) -> str:
+        end = self._breaks[number - 1][0] if number <= len(self._breaks) else len(self.text)
+        return self.text[self._line_starts[number - 1] : end]
+
+    def excerpt(self, index: int) -> str:
+        """The line of a character and a caret below it; tokens are masked, a long line is cut."""
+        number, column = self.position(index)
+        line = self.line(number)
+        before, shown = _shown(line[: column - 1]), _shown(line)
+        start = max(0, len(before) - EXCERPT_WIDTH // 2)
+        label = f"{number:>4} | "
+        cut = "…" if start else ""
+        source = f"{label}{cut}{shown[start : start + EXCERPT_WIDTH]}"
+        return f"{source.rstrip()}\n{' ' * 4} | {' ' * (len(before) - start + len(cut))}^"
+
+
+class Findings:
+    """Collects problems by the index of a character in the source."""
+
+    def __init__(self, source: Source) -> None:
+        self.source = source
+        self.problems: list[ProjectFileProblem] = []
+
+    def add(self, index: int, message: str, fix: str = "", *, where: str = "") -> None:
+        line, column = self.source.position(index)
+        self.problems.append(
+            ProjectFileProblem(
+                line,
+                column,
+                where,
+                _cut(mask(message)),
+                _cut(mask(fix)),
+                self.source.excerpt(index),
+            )
+        )
+
+
+def _shown(text: str) -> str:
+    return plain(mask(text), limit=len(text) + 100)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= LONGEST_MESSAGE else text[: LONGEST_MESSAGE - 1] + "…"

@@ -1,0 +1,70 @@
+"""Durations, memory and processor cores: text to seconds, bytes and cores. All raise Unfit."""
+
+from __future__ import annotations
+
+import re
+
+from bot.domain.words import quoted
+from bot.project_file.unfit import Unfit
+
+LONGEST_S = 30 * 86_400
+LEAST_MEMORY_BYTES = 1024**2
+MOST_MEMORY_BYTES = 64 * 1024**4
+MOST_CORES = 1024.0
+
+_DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_MEMORY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGTk]i?)")
+_CORES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)")
+# the units of Kubernetes ("Resource units in Kubernetes"): k is 1000, Ki 1024; K is taken as k
+_BYTES = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4}
+_UNITS_MEANT = {"gb": "G", "mb": "M", "tb": "T", "kb": "k", "gib": "Gi", "mib": "Mi", "tib": "Ti", "b": ""}
+
+
+def duration_s(text: str) -> int:
+    """Seconds of `90s`, `2h`, `1h30m`, `1d`."""
+    match = _DURATION.fullmatch(text)
+    if match is None or not any(match.groups()):
+        fix = f"Write `{text}s` if seconds are meant." if text.isascii() and text.isdigit() else _duration_meant(text)
+        raise Unfit(f"{quoted(text)} is not a duration.", fix)
+    days, hours, minutes, seconds = (int(part or 0) for part in match.groups())
+    total = ((days * 24 + hours) * 60 + minutes) * 60 + seconds
+    if not 1 <= total <= LONGEST_S:
+        raise Unfit(f"{quoted(text)} is not between 1 second and 30 days.", "Write a duration such as `2h`.")
+    return total
+
+
+def _duration_meant(text: str) -> str:
+    match = re.fullmatch(r"\s*([0-9]{1,6})\s*(d|h|m|s)[a-z]*\s*", text, re.IGNORECASE)
+    if match:
+        return f"Write `{match.group(1)}{match.group(2).lower()}`."
+    return "Write whole numbers with `d`, `h`, `m` or `s`: `90s`, `2h`, `1h30m`."
+
+
+def memory_bytes(text: str) -> int:
+    """Bytes of `512Mi`, `4Gi`, `2G`."""
+    match = _MEMORY.fullmatch(text)
+    if match is None:
+        raise Unfit(f"{quoted(text)} is not a size of memory.", _memory_meant(text))
+    size = int(float(match.group(1)) * _BYTES[match.group(2).lower()])
+    if not LEAST_MEMORY_BYTES <= size <= MOST_MEMORY_BYTES:
+        raise Unfit(f"{quoted(text)} is not between 1Mi and 64Ti.", "Write a size such as `4Gi`.")
+    return size
+
+
+def _memory_meant(text: str) -> str:
+    match = re.fullmatch(r"\s*([0-9.]{1,15})\s*([a-z]*)\s*", text, re.IGNORECASE)
+    if match and match.group(2).lower() in _UNITS_MEANT:
+        return f"Write `{match.group(1)}{_UNITS_MEANT[match.group(2).lower()] or 'Mi'}`."
+    return f"Write `{match.group(1)}Gi` or `{match.group(1)}Mi`." if match and not match.group(2) else "Write `4Gi`."
+
+
+def cores(value: str | float) -> float:
+    """Cores of `2`, `0.5`, `"500m"`."""
+    text = str(value)
+    match = _CORES.fullmatch(text)
+    if match is None:
+        raise Unfit(f"{quoted(text)} is not a number of cores.", "Write `2`, `0.5` or `500m`.")
+    count = float(match.group(1)) / (1000 if match.group(2) else 1)
+    if not 0.001 <= count <= MOST_CORES:
+        raise Unfit(f"{quoted(text)} is not between 0.001 and 1024 cores.", "Write `2`, `0.5` or `500m`.")
+    return count
