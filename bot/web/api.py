@@ -1,0 +1,115 @@
+"""`/api/v1/…`: what the pages show and do, for programs. Authorised by `Authorization: Bearer <access token>`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Query, Request
+from fastapi.responses import JSONResponse
+
+from bot.domain.change import ChangeState
+from bot.domain.errors import UserError
+from bot.usecases.world import World
+from bot.web.api_models import ChangeOut, CommentIn, CommentOut, Problem, RepositoryOut, RunDetails, RunOut
+from bot.web.pages.change import post_comment
+from bot.web.runs_view import report_of, run_line
+from bot.web.site import site_of, visitor_of
+
+REFUSED: dict[int | str, dict[str, Any]] = {409: {"model": Problem}, 401: {"model": Problem}, 404: {"model": Problem}}
+Limit = Query(default=50, ge=1, le=500)
+
+router = APIRouter(prefix="/api/v1", responses=REFUSED)
+
+
+@router.get("/repositories")
+def repositories(request: Request) -> list[RepositoryOut]:
+    return [RepositoryOut.of(repository) for repository in _world(request).store.repositories()]
+
+
+@router.get("/repositories/{key:path}/changes/{number}")
+def change(request: Request, key: str, number: int) -> ChangeOut:
+    found = _world(request).store.change(key, number)
+    if found is None:
+        raise HTTPException(404)
+    return ChangeOut.of(found)
+
+
+@router.get("/repositories/{key:path}/changes")
+def changes(request: Request, key: str, state: ChangeState | None = None, limit: int = Limit) -> list[ChangeOut]:
+    world = _world(request)
+    if world.store.repository(key) is None:
+        raise HTTPException(404)
+    return [ChangeOut.of(found) for found in world.store.changes(key, state=state, limit=limit)]
+
+
+@router.post("/repositories/{key:path}/changes/{number}/comments", status_code=201)
+def comment(request: Request, key: str, number: int, given: CommentIn) -> CommentOut:
+    """Also what a command is given with: `{"body": "/train n_estimators=400"}`."""
+    _only_with_token(request)
+    site = site_of(request)
+    if site.world.store.change(key, number) is None:
+        raise HTTPException(404)
+    return CommentOut(id=post_comment(site, key, number, author=given.author or site.user, body=given.body))
+
+
+@router.get("/runs")
+def runs(
+    request: Request,
+    repository: str | None = None,
+    change: int | None = None,
+    branch: str | None = None,
+    model: str | None = None,
+    active: bool | None = None,
+    limit: int = Limit,
+) -> list[RunOut]:
+    world = _world(request)
+    found = world.store.runs(
+        repository=repository, number=change, branch=branch, model=model, active=active, limit=limit
+    )
+    return [RunOut.of(run_line(run, world)) for run in found]
+
+
+@router.get("/runs/{run_id}")
+def run(request: Request, run_id: str) -> RunDetails:
+    world = _world(request)
+    found = world.store.run(run_id)
+    if found is None:
+        raise HTTPException(404)
+    return RunDetails.of_report(run_line(found, world), report_of(found, world))
+
+
+@router.post("/runs/{run_id}/cancel", status_code=202)
+def cancel(request: Request, run_id: str) -> RunOut:
+    return _act(request, run_id, site_of(request).actions.cancel_run)
+
+
+@router.post("/runs/{run_id}/rerun", status_code=202)
+def rerun(request: Request, run_id: str) -> RunOut:
+    return _act(request, run_id, site_of(request).actions.rerun_run)
+
+
+def on_user_error(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, UserError)
+    return JSONResponse({"error": error.problem, "fix": error.fix}, 409)
+
+
+def _act(request: Request, run_id: str, action: Callable[[str, str], None]) -> RunOut:
+    _only_with_token(request)
+    site = site_of(request)
+    if site.world.store.run(run_id) is None:
+        raise HTTPException(404)
+    action(run_id, site.user)
+    after = site.world.store.run(run_id)
+    assert after is not None
+    return RunOut.of(run_line(after, site.world))
+
+
+def _only_with_token(request: Request) -> None:
+    """A cookie is not enough to act here, for a browser sends it by itself."""
+    if not visitor_of(request).by_bearer:
+        raise HTTPException(401)
+
+
+def _world(request: Request) -> World:
+    return site_of(request).world

@@ -1,0 +1,149 @@
+"""The web application: which address leads where."""
+
+from __future__ import annotations
+
+import getpass
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from functools import partial
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Mount, Route
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from bot.domain.errors import TransientError, UserError
+from bot.ports.store import Kind
+from bot.settings import Settings
+from bot.usecases.world import World
+from bot.web import api, health
+from bot.web.access import Access
+from bot.web.actions import Actions
+from bot.web.body import TooLarge
+from bot.web.callbacks import Callbacks
+from bot.web.forms import WrongForm
+from bot.web.inbox import Inbox
+from bot.web.live import Streams
+from bot.web.pages import answers, change, commit, files, home, repository, run, sign_in
+from bot.web.rendering import STATIC, Renderer
+from bot.web.session import Sessions
+from bot.web.site import Site
+from bot.web.timings import Timings
+from bot.web.webhooks import Receiver
+
+
+def create_app(
+    world: World, settings: Settings, *, actions: Actions, wake: Callable[[Kind], None] | None = None
+) -> FastAPI:
+    """`wake` is told of rows that became due: cheap, and callable from any thread.
+
+    `app.state.site.streams.close()` ends the open pages, which a server must do before it waits for its connections;
+    `bot/web/server.py` does.
+    """
+    wake = wake or (lambda _kind: None)
+    site = Site(
+        world=world,
+        settings=settings,
+        actions=actions,
+        wake=wake,
+        sessions=Sessions(settings.access_token),
+        streams=Streams(),
+        renderer=Renderer(world.clock),
+        user=_user(),
+    )
+    inbox = Inbox(world.store.add_deliveries, stored=partial(wake, Kind.DELIVERY))
+    registry = CollectorRegistry()
+    app = FastAPI(
+        title="mlops-bot",
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # it would be loaded from a CDN
+        redoc_url=None,
+        lifespan=_lifespan(inbox, site.streams),
+    )
+    for error, answer in _ANSWERS.items():
+        app.add_exception_handler(error, answer)
+    app.state.site = site
+    app.router.routes[:0] = _routes(world, inbox, wake, registry)
+    app.include_router(api.router)
+    app.add_middleware(Access, site=site)
+    app.add_middleware(Timings, registry=registry)
+    return app
+
+
+def _routes(world: World, inbox: Inbox, wake: Callable[[Kind], None], registry: CollectorRegistry) -> list[BaseRoute]:
+    """In this order, for a repository's key may hold slashes."""
+    at_change, at_commit = "/repositories/{key:path}/changes/{number:int}", "/repositories/{key:path}/commits/{sha}"
+    post = ["POST"]
+    return [
+        Route("/webhooks/{forge}", Receiver(world.forges, inbox), methods=post),
+        Route("/callbacks/runs/{run_id}", Callbacks(world, wake).receive, methods=post),
+        Route("/healthz", health.healthz),
+        Route("/readyz", health.readyz),
+        Route("/metrics", health.Metrics(registry, world).respond),
+        Mount("/static", _Static(directory=STATIC)),
+        Route("/", home.home),
+        Route("/events", home.home_events),
+        Route("/login", sign_in.sign_in, methods=post),
+        Route(f"{at_change}/comments", change.comment, methods=post),
+        Route(f"{at_change}/events", change.change_events),
+        Route(at_change, change.change),
+        Route(f"{at_commit}/events", commit.commit_events),
+        Route(at_commit, commit.commit),
+        Route("/repositories/{key:path}", repository.repository),
+        Route("/runs/{run_id}", run.run),
+        Route("/runs/{run_id}/events", run.run_events),
+        Route("/runs/{run_id}/cancel", run.cancel, methods=post),
+        Route("/runs/{run_id}/rerun", run.rerun, methods=post),
+        Route("/runs/{run_id}/files/{path:path}", files.file),
+        Route("/runs/{run_id}/plots/{path:path}", files.plot),
+    ]
+
+
+def _lifespan(inbox: Inbox, streams: Streams) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        streams.close()
+        await inbox.close()
+
+    return lifespan
+
+
+class _Static(StaticFiles):
+    """Addresses hold the content's digest, so that a browser never needs to ask again."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+def _refuse(status: int, request: Request, _error: Exception) -> Response:
+    return answers.error_answer(request, status)
+
+
+def _unavailable(request: Request, error: Exception) -> Response:
+    assert isinstance(error, TransientError)
+    return answers.error_answer(request, 503, {"Retry-After": str(max(1, round(error.retry_after_s)))})
+
+
+_ANSWERS: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {
+    HTTPException: answers.on_http_error,
+    500: answers.on_bug,
+    WrongForm: partial(_refuse, 403),
+    TooLarge: partial(_refuse, 413),
+    TransientError: _unavailable,
+    UserError: api.on_user_error,
+}
+
+
+def _user() -> str:
+    """Whoever runs the service: the token is theirs, so what is done with it is said to be theirs."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user often has no name
+        return "operator"

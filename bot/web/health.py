@@ -1,0 +1,90 @@
+"""`/healthz`: the process runs. `/readyz`: it can do its work. `/metrics`: how much of it there is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client.registry import Collector
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+
+from bot.domain.errors import TransientError, UserError
+from bot.domain.masking import mask
+from bot.usecases.world import World
+from bot.web.site import site_of, visitor_of
+
+# a loop that takes what is due leaves nothing lying for this long, however busy it is
+OVERDUE_LIMIT_S = 60.0
+
+
+def healthz(_request: Request) -> Response:
+    return PlainTextResponse("ok\n")
+
+
+def readyz(request: Request) -> Response:
+    """Probes learn which part fails; why it fails is for those who are signed in."""
+    site = site_of(request)
+    reasons = _reasons(site.world)
+    is_ready = not any(reasons.values())
+    checks = {name: "failing" if reason else "ok" for name, reason in reasons.items()}
+    answer: dict[str, object] = {"ready": is_ready, "checks": checks}
+    if visitor_of(request).is_signed_in:
+        failing = {name: mask(reason, site.settings.secret_values) for name, reason in reasons.items() if reason}
+        answer["reasons"] = failing
+    return JSONResponse(answer, 200 if is_ready else 503)
+
+
+class Metrics:
+    def __init__(self, registry: CollectorRegistry, world: World) -> None:
+        self._registry = registry
+        registry.register(_Rows(world))
+
+    def respond(self, _request: Request) -> Response:
+        return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Rows(Collector):
+    """Asked from the store at each scrape, so that a restart or a second replica does not matter."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def describe(self) -> list[GaugeMetricFamily]:
+        return []  # registering must not ask the store
+
+    def collect(self) -> list[GaugeMetricFamily]:
+        rows = GaugeMetricFamily("mlops_bot_rows", "Rows by kind and phase.", labels=["kind", "phase"])
+        for name, count in self._world.store.counts().items():
+            kind, _, phase = name.partition("/")
+            rows.add_metric([kind, phase], count)
+        overdue = GaugeMetricFamily("mlops_bot_overdue_seconds", "Age of the oldest row that is due and not taken.")
+        overdue.add_metric([], self._world.store.overdue_s(now=self._world.clock()))
+        return [rows, overdue]
+
+
+def _reasons(world: World) -> dict[str, str]:
+    """Part to what is wrong with it, "" for nothing."""
+    return {
+        "store": _reason(world.store.ping),
+        **{f"forge {name}": _reason(forge.check_health) for name, forge in sorted(world.forges.items())},
+        "engine": _reason(world.engine.check_health),
+        "artifacts": _reason(world.artifacts.check_health),
+        "loop": _reason(lambda: _check_overdue(world)),
+    }
+
+
+def _reason(check: Callable[[], None]) -> str:
+    try:
+        check()
+    except (TransientError, UserError) as error:
+        return str(error)
+    return ""
+
+
+def _check_overdue(world: World) -> None:
+    overdue_s = world.store.overdue_s(now=world.clock())
+    if overdue_s > OVERDUE_LIMIT_S:
+        raise TransientError(f"The oldest row that is due has waited for {overdue_s:.0f} s.")
