@@ -15,6 +15,7 @@ def quoted(text: str, *, limit: int = SHOWN_CHARACTERS) -> str:
 def plain(text: str, *, limit: int = SHOWN_CHARACTERS) -> str:
     """The text as one short line, without backticks, control characters, and marks that reorder what is read."""
     shown = text if len(text) <= limit else text[: limit - 1] + "…"
+    shown = shown.replace("<!--", "<! --")  # a hidden marker of ours must not be repeated
     return "".join(_shown_character(character) for character in shown)
 
 
