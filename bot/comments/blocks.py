@@ -21,14 +21,14 @@ from bot.comments.templating import render
 from bot.domain.gate import Outcome
 from bot.domain.plots import BadPlot, ConfusionMatrix, Curve
 from bot.domain.report import ModelReport, PlotLine, Report, Standing
-from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, model_words, shown_number
+from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, shown_number, verdict_words
 from bot.domain.result import PlotKind, Result
 
 STEP_SYMBOLS = {"pending": "○", "running": "●", "succeeded": "✓", "failed": "✗", "skipped": "–", "canceled": "–"}
 RESULT_WORDS = {
     Outcome.PASSED: "✓ passed",
     Outcome.FAILED: "✗ missed",
-    Outcome.NO_INCUMBENT: "✓ nothing to compare with",
+    Outcome.NO_INCUMBENT: "✓ no incumbent",
     Outcome.WAIVED: "✓ waived",
 }
 # How much of each is shown; the rest is counted, and on the page
@@ -51,18 +51,19 @@ def model_blocks(model: ModelReport, report: Report, *, heading: bool) -> list[B
     parts: list[tuple[str, int, Sequence[Markdown]]] = [
         ("verdict", 90, [_verdict(model, report, heading=heading)]),
         ("failure", 86, _failure(model)),
+        ("log", 50, _log(model)),
         ("notes", 74, _notes(model)),
         ("gates", 80, _gates(model)),
         ("metrics", 70, _metrics(model, report)),
         ("changes", 60, _changes(model, report)),
-        ("log", 50, _log(model)),
-        ("plots", 40, _plots(model, report)),
-        ("confusion matrix", 30, _confusion(model)),
+        ("facts", 88, [_facts(model, report)]),
+        ("confusion matrix", 40, _confusion(model)),
+        ("plots", 30, _plots(model, report)),
         ("steps", 20, _steps(model, report)),
         ("lineage", 10, _lineage(model)),
     ]
     return [
-        Block(f"{name} of {code_span(model.name)}", importance + worry, tuple(variants))
+        Block(f"{name} of {code_span(model.name)}", importance + worry, tuple(text for text in variants if text))
         for name, importance, variants in parts
         if variants
     ]
@@ -74,12 +75,10 @@ def _verdict(model: ModelReport, report: Report, *, heading: bool) -> Markdown:
         heading=heading,
         model=model,
         symbol=SYMBOLS[model.standing],
-        words=prose(model_words(model), limit=TITLE_LIMIT),
+        words=prose(verdict_words(model), limit=TITLE_LIMIT),
         reused_words=Markdown(f"run {code_span(model.files_run)}"),
         reused_address=report.links.run(model.files_run) if report.links else "",
         step_symbols=_StepSymbols(STEP_SYMBOLS),
-        facts=model_facts(model, report),
-        hint=model_hint(model, report),
     )
 
 
@@ -88,6 +87,11 @@ class _StepSymbols(dict[str, str]):
 
     def __missing__(self, _state: str) -> str:
         return "·"
+
+
+def _facts(model: ModelReport, report: Report) -> Markdown:
+    hint = model_hint(model, report)
+    return Markdown(f"{model_facts(model, report)}\n\n{hint}" if hint else model_facts(model, report))
 
 
 def _failure(model: ModelReport) -> list[Markdown]:
@@ -123,7 +127,14 @@ def _gates(model: ModelReport) -> list[Markdown]:
         return []
     ordered = sorted(outcomes, key=lambda outcome: outcome.passes)  # stable: what was missed comes first
     more = max(0, len(ordered) - SHOWN_GATES)
-    return [render("gates", outcomes=ordered[:SHOWN_GATES], more=more, result_words=RESULT_WORDS)]
+    return [
+        render(
+            "gates",
+            outcomes=ordered[:SHOWN_GATES],
+            more=more,
+            result_words=RESULT_WORDS,
+        )
+    ]
 
 
 def _metrics(model: ModelReport, report: Report) -> list[Markdown]:

@@ -15,11 +15,11 @@ _UNSHOWN = re.compile(
 )
 _SPACES = re.compile(r"\s+")
 _TERMINAL_CODES = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)?|[@-Z\\-_])")
-_SPECIAL = str.maketrans({"|": "&#124;"} | {character: f"\\{character}" for character in "\\`*[]~$"})
+_SPECIAL = str.maketrans({"|": "&#124;"} | {character: f"\\{character}" for character in "\\`[]~$"})
 _TAG_OR_ENTITY = re.compile(r"<(?![= \d])|&(?! )")  # `<= 0.2` begins no tag, and stays legible as text
-_OUTER_UNDERSCORE = re.compile(r"(?<![^\W_])_|_(?![^\W_])")  # inside a word it means nothing
+_EMPHASIS = re.compile(r"(?<![^\W_])_|_(?![^\W_])|(?<!\s)\*|\*(?!\s)")  # `_` inside a word, and ` * `, mean nothing
 _ADDRESS = re.compile(r":(?=//)|(?<=www)\.", re.IGNORECASE)
-_LEADING = re.compile(r"^([-+#=>]|\d{1,9}(?=[.)]))")
+_LEADING = re.compile(r"^([-+*#=>]|\d{1,9}(?=[.)](?:\s|$)))")
 # Forges look for these after Markdown, so that neither a backslash nor an entity stops them (github/cmark-gfm#181)
 _REFERENCE = re.compile(r"([@#!%](?=[\w\"-])|\bGH-(?=\d))", re.IGNORECASE)
 
@@ -42,7 +42,7 @@ def md_escape(text: str, *, limit: int | None = 300) -> Markdown:
     """The text as it is read, wherever it stands in a line: in a paragraph, a table's cell, a link's words."""
     escaped = _TAG_OR_ENTITY.sub(lambda found: "&lt;" if found[0] == "<" else "&amp;", one_line(text, limit=limit))
     escaped = escaped.translate(_SPECIAL)
-    escaped = _OUTER_UNDERSCORE.sub(r"\\_", escaped)
+    escaped = _EMPHASIS.sub(r"\\\g<0>", escaped)
     escaped = _ADDRESS.sub(lambda found: f"\\{found[0]}", escaped)
     escaped = _REFERENCE.sub(rf"\1{ZERO_WIDTH_SPACE}", escaped)
     return Markdown(_LEADING.sub(_break_leading, escaped))

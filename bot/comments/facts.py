@@ -10,7 +10,6 @@ from bot.domain.report_diff import ColumnShift, DataDiff, MetricLine, Trend
 from bot.domain.report_words import (
     seconds_between,
     shown_bytes,
-    shown_delta,
     shown_duration,
     shown_share,
     shown_value,
@@ -28,12 +27,12 @@ def base_name(report: Report) -> Markdown:
 
 
 def trend_words(line: MetricLine) -> Markdown:
-    """`↑ better`; a difference that the scatter explains is called so."""
+    """` ↑ better`, after a space; a difference that the scatter explains is called so."""
     if line.trend in (None, Trend.SAME) or line.delta is None:
         return Markdown("")
     arrow = "↑" if line.delta > 0 else "↓"
     words = _TREND_WORDS[line.trend] if line.trend else ""
-    return Markdown(f"{arrow} {words}".strip() + (", within std" if line.within_std else ""))
+    return Markdown(f" {arrow} {words}".rstrip() + (" (within std)" if line.within_std else ""))
 
 
 def shift_words(shift: ColumnShift) -> Markdown:
@@ -43,11 +42,13 @@ def shift_words(shift: ColumnShift) -> Markdown:
 
 
 def model_facts(model: ModelReport, report: Report) -> Markdown:
-    """One line: where the run is to be seen, how long it took, from what."""
+    """One line: where the run and its log are to be seen, how long it took, from what."""
     run_address = report.links.run(model.run.id) if report.links else ""
     facts = [link(Markdown(f"run {code_span(model.run.id)}"), run_address)]
+    if model.result and model.result.failure and model.standing is Standing.FAILED and report.links:
+        facts.append(link("whole log", report.links.log(model.files_run, model.result.failure.step)))
     seconds = whole_duration_s(model.result)
-    if seconds is not None:
+    if seconds is not None and not model.is_reused:
         facts.append(Markdown(f"took {shown_duration(seconds)}"))
     if model.run.sha != report.subject.sha:
         facts.append(Markdown(f"of the earlier commit {code_span(model.run.sha[:SHORT_SHA])}"))
@@ -67,8 +68,8 @@ def model_hint(model: ModelReport, report: Report) -> Markdown:
     match model.standing:
         case Standing.MISSED:
             return Markdown("To let it pass all the same, with a reason: `/override <metric> <reason>`.")
-        case Standing.CANCELED:
-            return Markdown(f"To run it again: {code_span(f'/retry {model.name}')}.")
+        case Standing.CANCELED | Standing.FAILED:
+            return Markdown(f"To run it again as it is: {code_span(f'/retry {model.name}')}.")
         case Standing.UNGATED:
             return Markdown("To require something of it, write `gates:` below `evaluate:` in `mlops.yaml`.")
         case _:
@@ -108,10 +109,10 @@ def _from_to(was: DataSummary, now: DataSummary) -> str:
     shas = f"{code_span(was.sha[:SHORT_SHA])} → {code_span(now.sha[:SHORT_SHA])}" if was.sha != now.sha else ""
     if was.rows is not None and now.rows is not None:
         size = f"{was.rows} → {now.rows} rows"
-        size += f", {shown_delta(now.rows, was.rows)}" if was.rows != now.rows else ""
+        size += f" ({now.rows - was.rows:+d})" if was.rows != now.rows else ""
     else:
         size = f"{was.files} → {now.files} files, {shown_bytes(was.size_bytes)} → {shown_bytes(now.size_bytes)}"
-    return f"{shas} ({size})".strip()
+    return f"{shas}, {size}" if shas else size
 
 
 def _names(names: tuple[str, ...]) -> str:

@@ -60,7 +60,7 @@ def overall_words(report: Report) -> str:
         return "nothing has run yet"
     if len(report.models) == 1:
         model = report.models[0]
-        return f"`{plain(model.name)}`: {model_words(model)}"
+        return f"`{plain(model.name)}`: {verdict_words(model)}"
     counts = Counter(_standings(report))
     if len(counts) == 1 and Standing.PASSED in counts:
         return f"all {len(report.models)} models passed their gates"
@@ -91,7 +91,16 @@ def model_words(model: ModelReport) -> str:
         case Standing.UNMEASURED:
             return "no metrics and no gates: nothing was measured"
         case _:
-            return model.judgement.summary if model.judgement else ""
+            summary = model.judgement.summary if model.judgement else ""
+            return f"{summary} (reused)" if model.is_reused else summary
+
+
+def verdict_words(model: ModelReport) -> str:
+    """The same for a heading that the failure's own words follow."""
+    failure = model.result.failure if model.result else None
+    if model.standing is Standing.FAILED and failure is not None:
+        return f"`{plain(failure.step)}` failed"
+    return model_words(model)
 
 
 def _running(model: ModelReport) -> str:
