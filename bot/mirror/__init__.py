@@ -3,5 +3,6 @@
 from bot.mirror.git_mirror import GitMirror
 from bot.mirror.repositories import create_bare
 from bot.mirror.snapshot import snapshot
+from bot.mirror.worktree import Worktree, open_worktree
 
-__all__ = ["GitMirror", "create_bare", "snapshot"]
+__all__ = ["GitMirror", "Worktree", "create_bare", "open_worktree", "snapshot"]

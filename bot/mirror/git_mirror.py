@@ -20,6 +20,7 @@ from bot.ports.git import Commit
 
 # one git process of about 4 MB is kept for each
 OPEN_REPOSITORIES = 24
+REMEMBERED_MERGE_BASES = 20_000
 _HEADS = "refs/heads/"
 _OpenRepository = LocalRepository | RemoteMirror
 
@@ -33,6 +34,7 @@ class GitMirror:
         self._allow_local = allow_local
         self._open: OrderedDict[str, _OpenRepository] = OrderedDict()
         self._lock = threading.Lock()
+        self._merge_bases: dict[tuple[str, str, str], str | None] = {}
 
     def close(self) -> None:
         with self._lock:
@@ -81,10 +83,18 @@ class GitMirror:
 
     def merge_base(self, address: str, a: str, b: str) -> str | None:
         repository = self._repository(address)
+        if a == b:
+            return self._commit(repository, a)[0].sha
+        key = (str(repository.git_dir), a, b)
+        if key not in self._merge_bases:  # what was true of two commits stays true
+            self._merge_bases[key] = self._merge_base(repository, a, b)
+            if len(self._merge_bases) > REMEMBERED_MERGE_BASES:
+                del self._merge_bases[next(iter(self._merge_bases))]
+        return self._merge_bases[key]
+
+    def _merge_base(self, repository: _OpenRepository, a: str, b: str) -> str | None:
         for sha in (a, b):
             self._commit(repository, sha)
-        if a == b:
-            return a
         done = repository.runner.run("merge-base", "--end-of-options", a, b)
         if done.status not in (0, 1):
             raise TransientError(f"git merge-base failed: {done.error[-300:]}")

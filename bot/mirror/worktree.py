@@ -1,0 +1,48 @@
+"""Where a working tree stands: its root, its branch, and who works in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+
+from bot.domain.errors import UserError
+from bot.domain.words import quoted
+from bot.mirror.command import forget_local_variables
+
+
+@dataclass(frozen=True, slots=True)
+class Worktree:
+    """`branch` is "HEAD" when none is checked out. `default_branch` is the one that work is merged into."""
+
+    root: Path
+    branch: str
+    default_branch: str
+    author: str
+
+
+def open_worktree(folder: Path) -> Worktree:
+    """Raises UserError where there is no git working tree."""
+    forget_local_variables()
+    try:
+        repo = Repo(folder, search_parent_directories=True)
+    except (InvalidGitRepositoryError, NoSuchPathError) as error:
+        raise UserError(
+            f"{quoted(str(folder.absolute()), limit=200)} is not in a git repository.", "Run `git init` there first."
+        ) from error
+    with repo:
+        if repo.working_tree_dir is None:
+            raise UserError(f"{quoted(str(folder), limit=200)} is a bare repository.", "Run this in a clone of it.")
+        branch = "HEAD" if repo.head.is_detached else repo.active_branch.name
+        author = repo.config_reader().get_value("user", "name", "")
+        return Worktree(Path(repo.working_tree_dir), branch, _default_branch(repo, branch), str(author))
+
+
+def _default_branch(repo: Repo, branch: str) -> str:
+    names = {head.name for head in repo.heads}
+    for remote in repo.remotes:
+        head = remote.refs["HEAD"].reference.remote_head if "HEAD" in remote.refs else ""
+        if head in names:
+            return str(head)
+    return next((name for name in ("main", "master") if name in names), branch)
