@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from codecs import BOM_UTF8
+
 from bot.domain.project import Project
 from bot.project_file.build import build_project
 from bot.project_file.model_rules import report_models
@@ -9,10 +11,11 @@ from bot.project_file.on_disk import NamesIn, PathExists, report_missing
 from bot.project_file.problems import Findings, ProjectFileError, ProjectFileProblem, Source
 from bot.project_file.shape import report_shape
 from bot.project_file.values import report_values
-from bot.project_file.yaml_tree import Node, read_tree
+from bot.project_file.yaml_tree import read_tree
 
 PROJECT_FILE_LIMIT_BYTES = 1_000_000
 
+EMPTY_FIX = "Write `version: 1` and `models:`; `mlops-bot init` does it for you."
 _UTF16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -24,25 +27,19 @@ def load_project(content: bytes, *, path_exists: PathExists | None = None, names
     """
     findings = Findings(Source(_text(content)))
     root = read_tree(findings)
-    if root is None or _is_empty(root):
-        if not findings.problems:
-            findings.add(0, "The file is empty.", "Write `version: 1` and `models:`; `mlops-bot init` does it for you.")
-        raise ProjectFileError(findings.problems)
-    handled = report_values(root, findings)
-    report_shape(root, findings, handled=handled)
-    report_models(root, findings)
-    if findings.problems:
-        raise ProjectFileError(findings.problems)
+    if root is not None and root.value is None and not root.faulty:
+        findings.add(root.start, "The file is empty.", EMPTY_FIX)
+    elif root is not None:
+        handled = report_values(root, findings)
+        report_shape(root, findings, handled=handled)
+        report_models(root, findings)
+    findings.raise_if_any()
+    assert root is not None
     project = build_project(root.value)
     if path_exists is not None:
         report_missing(root, project, findings, path_exists=path_exists, names_in=names_in)
-    if findings.problems:
-        raise ProjectFileError(findings.problems)
+    findings.raise_if_any()
     return project
-
-
-def _is_empty(root: Node) -> bool:
-    return root.value is None and not root.faulty
 
 
 def _text(content: bytes) -> str:
@@ -57,10 +54,11 @@ def _text(content: bytes) -> str:
 
 
 def _not_utf8(content: bytes, offset: int) -> ProjectFileProblem:
-    offset += 3 if content.startswith(b"\xef\xbb\xbf") else 0  # the codec does not count the mark
-    before = content[:offset].decode("utf-8-sig")
-    line, column = Source(before).position(len(before))
     if content.startswith(_UTF16_MARKS):
         return ProjectFileProblem(1, 1, "", "The file is UTF-16, expected UTF-8.", "Save it as UTF-8.")
+    offset += len(BOM_UTF8) if content.startswith(BOM_UTF8) else 0  # the codec does not count the mark
+    index = len(content[:offset].decode("utf-8-sig"))
+    source = Source(content.decode("utf-8-sig", "replace"))
+    line, column = source.position(index)
     message = f"Byte 0x{content[offset]:02X} at offset {offset} is not UTF-8."
-    return ProjectFileProblem(line, column, "", message, "Save the file as UTF-8.")
+    return ProjectFileProblem(line, column, "", message, "Save the file as UTF-8.", source.excerpt(index))

@@ -46,9 +46,8 @@ def format_github(errors: Sequence[ProjectFileProblem], path: str) -> str:
 def _block(error: ProjectFileProblem, path: str) -> str:
     place = f" {error.where}" if error.where else ""
     lines = [f"{path}:{error.line}:{error.column}{place}", f"  {error.message}", error.excerpt]
-    if error.fix:
-        lines.append(f"  fix: {error.fix}")
-    return "\n".join(lines)
+    lines.append(f"  fix: {error.fix}" if error.fix else "")
+    return "\n".join(line for line in lines if line)
 
 
 def _escaped(text: str) -> str:

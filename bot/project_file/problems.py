@@ -14,6 +14,7 @@ from bot.domain.words import plain
 MOST_PROBLEMS = 100  # shown at once; nobody mends more in one go
 LONGEST_MESSAGE = 600  # characters
 EXCERPT_WIDTH = 110  # characters of a source line that are shown
+_MASKING_CONTEXT = 2000  # characters on either side in which a token is recognised
 
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
@@ -43,7 +44,7 @@ class ProjectFileError(UserError):
     """All that is wrong with a project file, in the order of the file."""
 
     def __init__(self, errors: Iterable[ProjectFileProblem]) -> None:
-        self.errors = tuple(sorted(set(errors)))[:MOST_PROBLEMS]
+        self.errors = tuple(errors)
         lines = [f"line {error.line}, column {error.column}: {error.sentence}" for error in self.errors]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
         super().__init__("\n".join([f"mlops.yaml has {count}:", *lines]))
@@ -69,13 +70,21 @@ class Source:
     def excerpt(self, index: int) -> str:
         """The line of a character and a caret below it; tokens are masked, a long line is cut."""
         number, column = self.position(index)
-        line = self.line(number)
-        before, shown = _shown(line[: column - 1]), _shown(line)
+        first = max(0, column - 1 - _MASKING_CONTEXT)
+        near = self.line(number)[first : column - 1 + _MASKING_CONTEXT]
+        before, shown = _shown(near[: column - 1 - first]), _shown(near)
         start = max(0, len(before) - EXCERPT_WIDTH // 2)
-        label = f"{number:>4} | "
-        cut = "…" if start else ""
-        source = f"{label}{cut}{shown[start : start + EXCERPT_WIDTH]}"
+        cut = "…" if start or first else ""
+        source = f"{number:>4} | {cut}{shown[start : start + EXCERPT_WIDTH]}"
         return f"{source.rstrip()}\n{' ' * 4} | {' ' * (len(before) - start + len(cut))}^"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Finding:
+    index: int
+    where: str
+    message: str
+    fix: str
 
 
 class Findings:
@@ -83,20 +92,20 @@ class Findings:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.problems: list[ProjectFileProblem] = []
+        self._found: set[_Finding] = set()
 
     def add(self, index: int, message: str, fix: str = "", *, where: str = "") -> None:
-        line, column = self.source.position(index)
-        self.problems.append(
-            ProjectFileProblem(
-                line,
-                column,
-                where,
-                _cut(mask(message)),
-                _cut(mask(fix)),
-                self.source.excerpt(index),
-            )
-        )
+        self._found.add(_Finding(index, where, message, fix))
+
+    def raise_if_any(self) -> None:
+        """Raises ProjectFileError with the first hundred, in the order of the file."""
+        if self._found:
+            raise ProjectFileError(self._problem(finding) for finding in sorted(self._found)[:MOST_PROBLEMS])
+
+    def _problem(self, finding: _Finding) -> ProjectFileProblem:
+        line, column = self.source.position(finding.index)
+        message, fix = _cut(mask(finding.message)), _cut(mask(finding.fix))
+        return ProjectFileProblem(line, column, finding.where, message, fix, self.source.excerpt(finding.index))
 
 
 def _shown(text: str) -> str:

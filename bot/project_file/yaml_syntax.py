@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from bot.domain.words import quoted
+from bot.domain.words import plain, quoted
 from bot.project_file.problems import Findings
 
 
@@ -30,7 +30,7 @@ _MEANINGS = (
     ("found unexpected document separator", "The quote that begins here does not end.", "Add the closing quote."),
     ("expected ',' or ']'", "The list that begins here is not closed, or lacks a comma.", "Write `[one, two]`."),
     ("expected ',' or '}'", "The mapping that begins here is not closed, or lacks a comma.", "Write `{name: value}`."),
-    ("expected <block end>", "This does not fit to the lines above.", CHECK_INDENTATION),
+    ("expected <block end>", "This does not fit the lines above.", CHECK_INDENTATION),
     ("expected the node content", "A value is expected here.", QUOTE_IT),
     ("found unknown escape", "A `\\` in double quotes begins an escape that YAML does not have.", "Use single quotes."),
     ("hexadecimal numbers", "A `\\` in double quotes begins an escape that YAML does not have.", "Use single quotes."),
@@ -78,12 +78,15 @@ def _report_marked(error: yaml.MarkedYAMLError, findings: Findings) -> None:
 def _report_start(character: str, index: int, findings: Findings) -> None:
     if character == "\\t":
         lines = _lines_with_tabs(findings)
-        others = f" (so do lines {', '.join(map(str, lines[1:6]))})" if len(lines) > 1 else ""
+        others = f", on lines {', '.join(map(str, lines[:6]))}" if len(lines) > 1 else ""
         fix = "Replace tabs by spaces, two for each level."
         findings.add(index, f"A tab stands where YAML wants spaces{others}.", fix)
         return
     rest = findings.source.text[index:].splitlines()[0].split(" #")[0].rstrip(" ,]}")
-    findings.add(index, f"Text can not begin with {quoted(character)}.", f'Put it in quotes: `"{quoted(rest)[1:-1]}"`.')
+    if character == "`":
+        findings.add(index, "Text can not begin with a backtick.", QUOTE_IT)
+        return
+    findings.add(index, f"Text can not begin with {quoted(character)}.", f'Put it in quotes: `"{plain(rest)}"`.')
 
 
 def _lines_with_tabs(findings: Findings) -> list[int]:

@@ -48,7 +48,8 @@ class Node:
 
 
 def read_tree(findings: Findings) -> Node | None:
-    """The document's root; None when there is none, or when its end could not be reached (a problem says so)."""
+    """The document's root, an empty scalar where there is none; None when its end could not be reached: a problem
+    says why."""
     composer = _Composer(findings)
     try:
         for event in yaml.parse(findings.source.text, Loader=yaml.SafeLoader):
@@ -58,7 +59,7 @@ def read_tree(findings: Findings) -> Node | None:
     except (yaml.YAMLError, ValueError, OverflowError) as error:  # the last two: an escape beyond Unicode
         report_syntax_error(error, findings, near=composer.last_index)
         return None
-    return composer.root
+    return composer.root or Node(Kind.SCALAR, 0)
 
 
 _NO_NAME = object()  # the next node of a mapping is a name
@@ -189,7 +190,7 @@ class _Composer:
         """The name that a node gives to the value after it."""
         start = self.last_index if node.kind is Kind.SCALAR else node.start
         if node.kind is not Kind.SCALAR or not node.raw:
-            found = "nothing" if node.kind is Kind.SCALAR else f"a {node.kind}"
+            found = "nothing" if node.kind is Kind.SCALAR else "a list" if node.kind is Kind.SEQUENCE else "a mapping"
             return self._refused(mapping, start, f"Found {found} as a name, expected text.", "Write `name: value`.")
         if node.raw == "<<" and node.is_plain:
             fix = "Write the keys out, or give a whole value an alias: `train: *train`."
