@@ -64,8 +64,7 @@ def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: 
             say(f"not as designed: {run.model} on main is {run.phase}")
             good = False
     for model, expected in AS_DESIGNED.items():
-        run = runs.get(model)
-        verdict = None if run is None else verdict_of(run, service.bot.world).verdict
+        verdict = verdict_of(runs[model], service.bot.world).verdict
         if verdict is not expected:
             say(f"not as designed: the verdict on {model} is {verdict}, expected {expected}")
             good = False
@@ -110,9 +109,11 @@ Ctrl-C stops; everything is kept in {service.settings.home}"""
 
 def _reset(home: Path) -> None:
     repositories = home / "repositories"
-    others = sorted(
-        path.name for path in repositories.glob("*") if path.name not in SAMPLES
-    ) if repositories.exists() else []
+    others = (
+        sorted(path.name for path in repositories.glob("*") if path.name not in SAMPLES)
+        if repositories.exists()
+        else []
+    )
     if others:
         raise UserError(
             f"{repositories} also holds {', '.join(others)}, so --reset would forget the runs of more than the demo.",

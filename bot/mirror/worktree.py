@@ -20,6 +20,7 @@ class Worktree:
     branch: str
     default_branch: str
     author: str
+    is_clean: bool
 
 
 def open_worktree(folder: Path) -> Worktree:
@@ -36,7 +37,13 @@ def open_worktree(folder: Path) -> Worktree:
             raise UserError(f"{quoted(str(folder), limit=200)} is a bare repository.", "Run this in a clone of it.")
         branch = "HEAD" if repo.head.is_detached else repo.active_branch.name
         author = repo.config_reader().get_value("user", "name", "")
-        return Worktree(Path(repo.working_tree_dir), branch, _default_branch(repo, branch), str(author))
+        return Worktree(
+            Path(repo.working_tree_dir),
+            branch,
+            _default_branch(repo, branch),
+            str(author),
+            not repo.is_dirty(untracked_files=True),
+        )
 
 
 def _default_branch(repo: Repo, branch: str) -> str:

@@ -9,11 +9,10 @@ from hashlib import sha256
 
 import structlog
 
-from bot.comments.render import MARKER, render_comment
+from bot.comments.render import MARKER, render_checks, render_comment
 from bot.domain.check import Check
 from bot.domain.feedback import Reply, Shown, SubjectFeedback
 from bot.domain.report import Report
-from bot.domain.report_checks import checks_of
 from bot.ports.store import Claim
 from bot.usecases.reports import subject_report
 from bot.usecases.world import World
@@ -68,7 +67,7 @@ def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
 def _put_checks(report: Report, feedback: SubjectFeedback, world: World) -> Shown:
     forge = world.forge_of(feedback.subject.repository)
     checks = dict(feedback.shown.checks)
-    for check in checks_of(report):
+    for check in render_checks(report, limit=forge.capabilities.check_text_limit):
         place = f"{check.sha}/{check.name}"
         known_id, known_digest = checks.get(place, (None, ""))
         digest = _digest(check)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bot.comments.escape import prose
 from bot.domain.check import Annotation
 from bot.domain.feedback import Notice
 from bot.domain.plan import PROJECT_FILE, Plan
@@ -16,16 +17,13 @@ def invalid_project(sha: str, error: ProjectFileError) -> Notice:
     problems = error.errors
     count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
     lines = [
-        f"- line {problem.line}, column {problem.column}: {problem.problem} {problem.fix}".rstrip()
+        f"- line {problem.line}, column {problem.column}: {prose(problem.sentence)}"
         for problem in problems[:SHOWN_ERRORS]
     ]
     if len(problems) > SHOWN_ERRORS:
         lines.append(f"- … and {len(problems) - SHOWN_ERRORS} more")
     lines.append("\nNothing was run. Check it before you push: `mlops-bot validate`.")
-    annotations = tuple(
-        Annotation(PROJECT_FILE, problem.line, f"{problem.problem} {problem.fix}".strip())
-        for problem in problems[:SHOWN_ERRORS]
-    )
+    annotations = tuple(Annotation(PROJECT_FILE, problem.line, problem.sentence) for problem in problems[:SHOWN_ERRORS])
     return Notice(sha, "failure", f"`{PROJECT_FILE}` has {count}", "\n".join(lines), annotations)
 
 

@@ -31,10 +31,12 @@ def order_training(
     force: bool,
     trigger: str,
     requested_by: str,
+    every_model: bool = False,
 ) -> list[Run]:
-    """Without a model: those that the change touches and that have the given params. Raises UserError."""
+    """Without a model: those that the change touches (or every one) that have the given params. Raises UserError."""
     head, project, policy = _situation(repository, change, world)
-    models = _chosen(head, project, policy, world, model_name, given_params)
+    touched = None if every_model else changed_paths(head, world)
+    models = _chosen(project, policy, model_name, given_params, touched=touched)
     return order_models(
         head,
         models,
@@ -61,7 +63,7 @@ def order_evaluation(
     head, project, policy = _situation(repository, change, world)
     trained = {
         model.name: run
-        for model in _chosen(head, project, policy, world, model_name, {})
+        for model in _chosen(project, policy, model_name, {}, touched=None)
         if (run := _newest_trained(change, model.name, world)) is not None
     }
     if not trained:
@@ -115,16 +117,17 @@ def _situation(repository: Repository, change: Change, world: World) -> tuple[He
 
 
 def _chosen(
-    head: Head,
     project: Project,
     policy: Project | None,
-    world: World,
     model_name: str | None,
     given_params: Mapping[str, str],
+    *,
+    touched: Sequence[str] | None,
 ) -> Sequence[Model]:
+    """`touched` are the changed paths; None means all."""
     if model_name is not None:
         return [_model(project, model_name)]
-    plans = plan_models(project, changed_paths=changed_paths(head, world), base=policy)
+    plans = plan_models(project, changed_paths=touched, base=policy)
     models = [plan.model for plan in plans if plan.runs] or list(project.models)
     if not given_params:
         return models

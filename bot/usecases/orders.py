@@ -107,7 +107,7 @@ def _arguments(order: Order, data: PinnedData, identity: str, key: str, world: W
     arguments: dict[str, JsonValue] = {
         "run_id": identity,
         "run_prefix": world.artifacts.prefix(identity),
-        "callback_url": world.callback_links.callback(identity),
+        "callback_url": world.callback_links.callback(identity) if world.callback_links is not None else "",
         "repository": order.repository.key,
         "clone_address": order.repository.clone_address,
         "sha": order.sha,

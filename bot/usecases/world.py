@@ -19,8 +19,8 @@ from bot.ports.store import Store
 class World:
     """`callback_token` makes the short-lived token of one run. `secrets_of` gives the values of those secrets that the
     server lets a repository have. `callback_links` is where steps reach the bot, which may differ from the public
-    address. `pipeline_versions` maps a pipeline to the hash of its compiled package. `admission` is held while a run
-    takes one of the engine's places."""
+    address; None where nothing listens. `pipeline_versions` maps a pipeline to the hash of its compiled package.
+    `admission` is held while a run takes one of the engine's places."""
 
     clock: Clock
     store: Store
@@ -29,7 +29,7 @@ class World:
     artifacts: Artifacts
     git: Git
     links: Links
-    callback_links: Links
+    callback_links: Links | None
     callback_token: Callable[[str], str]
     secrets_of: Callable[[str, tuple[str, ...]], Mapping[str, str]]
     pipeline_versions: Mapping[str, str]

@@ -1,36 +1,26 @@
-"""The only place where objects are built. Owns the real clock."""
+"""The whole service."""
 
 from __future__ import annotations
 
-import hmac
 import secrets
-import threading
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from functools import partial
+from datetime import timedelta
 
 import pipelines
-from bot.artifacts import open_artifacts
-from bot.domain.feedback import Subject
-from bot.domain.links import Links
 from bot.engines.local import LocalEngine
 from bot.forges.plain.api import PlainForge
 from bot.mirror import GitMirror
-from bot.ports.store import Claim, Kind
+from bot.ports.store import Kind
 from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
 from bot.usecases.world import World
+from bot.wiring.shared import Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
 WATCH_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
 DELIVERIES_KEPT_DAYS = 7  # GitHub keeps its own for 3 days, for redelivery
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +74,7 @@ def build(settings: Settings) -> Bot:
         hook_secret=settings.hook_secret,
         clock=utc_now,
     )
-    hints = _Hints()
+    hints = Hints()
     engine = LocalEngine(
         settings.home,
         places=settings.local_places,
@@ -93,73 +83,22 @@ def build(settings: Settings) -> Bot:
         on_change=hints.run_changed,
         cache=settings.home / "cache",
     )
-    world = World(
-        clock=utc_now,
-        store=store,
-        forges={plain.name: plain},
-        engine=engine,
-        artifacts=open_artifacts(settings.artifacts_url),
-        git=git,
-        links=Links(settings.base_url),
-        callback_links=Links(settings.local_url),
-        callback_token=partial(_callback_token, settings.callback_secret),
-        secrets_of=lambda _repository, _names: {},
-        pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
-        admission=threading.Lock(),
-    )
+    world = make_world(settings, store, engine, git, forges={plain.name: plain}, artifacts_url=settings.artifacts_url)
     worker = Worker(store, _lanes(world), utc_now, chores=_chores(world, store))
     store.on_commit_due = worker.wake
     hints.world = world
     return Bot(settings, world, worker, store, records, plain, engine, git)
 
 
-class _Hints:
-    """The engine says that a run moved: the row of the run and what is shown of it are looked at now."""
-
-    world: World | None = None
-
-    def run_changed(self, run_id: str) -> None:
-        world = self.world
-        run = world.store.run(run_id) if world is not None else None
-        if world is None or run is None:
-            return
-        now = world.clock()
-        subject = Subject(run.repository, run.number, run.branch, run.sha)
-        with world.store.transaction() as tx:
-            tx.wake(Kind.RUN, run_id, now=now)
-            tx.wake(Kind.FEEDBACK, subject.id, now=now)
-
-
-def _callback_token(secret: str, run_id: str) -> str:
-    """Good for one run alone; nothing of it is stored."""
-    return hmac.new(secret.encode(), f"callback\n{run_id}".encode(), "sha256").hexdigest()
-
-
 def _lanes(world: World) -> list[Lane]:
     return [
-        _lane(Kind.DELIVERY, deliveries.delivery_tasks, deliveries.give_up, world, threads=2, batch=8),
-        _lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=2, batch=50),
-        _lane(Kind.FEEDBACK, feedback_loop.feedback_tasks, feedback_loop.give_up, world, threads=2, batch=8),
-        _lane(Kind.REPOSITORY, repository_loop.repository_tasks, repository_loop.give_up, world, threads=1, batch=4),
+        make_lane(Kind.DELIVERY, deliveries.delivery_tasks, deliveries.give_up, world, threads=2, batch=8),
+        make_lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=2, batch=50),
+        make_lane(Kind.FEEDBACK, feedback_loop.feedback_tasks, feedback_loop.give_up, world, threads=2, batch=8),
+        make_lane(
+            Kind.REPOSITORY, repository_loop.repository_tasks, repository_loop.give_up, world, threads=1, batch=4
+        ),
     ]
-
-
-def _lane(
-    kind: Kind,
-    tasks: Callable[[Sequence[Claim], World], list[Callable[[], None]]],
-    give_up: Callable[[Claim, str, World], None],
-    world: World,
-    *,
-    threads: int,
-    batch: int,
-) -> Lane:
-    return Lane(
-        kind,
-        tasks=lambda claims: tasks(claims, world),
-        give_up=lambda claim, error: give_up(claim, error, world),
-        threads=threads,
-        batch=batch,
-    )
 
 
 def _chores(world: World, store: SqlStore) -> list[Chore]:

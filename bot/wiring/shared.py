@@ -1,0 +1,92 @@
+"""What the service and a run of a working tree are both built from."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import partial
+
+import pipelines
+from bot.artifacts import open_artifacts
+from bot.domain.feedback import Subject
+from bot.domain.links import Links
+from bot.engines.local import LocalEngine
+from bot.mirror import GitMirror
+from bot.ports.forge import Forge
+from bot.ports.store import Claim, Kind
+from bot.settings import Settings
+from bot.store import SqlStore
+from bot.usecases.world import World
+from bot.worker import Lane
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+def make_world(
+    settings: Settings,
+    store: SqlStore,
+    engine: LocalEngine,
+    git: GitMirror,
+    *,
+    forges: Mapping[str, Forge],
+    artifacts_url: str,
+    listens: bool = True,
+) -> World:
+    return World(
+        clock=utc_now,
+        store=store,
+        forges=forges,
+        engine=engine,
+        artifacts=open_artifacts(artifacts_url),
+        git=git,
+        links=Links(settings.base_url),
+        callback_links=Links(settings.local_url) if listens else None,
+        callback_token=partial(_callback_token, settings.callback_secret),
+        secrets_of=lambda _repository, _names: {},
+        pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
+        admission=threading.Lock(),
+    )
+
+
+class Hints:
+    """The engine says that a run moved: the row of the run and what is shown of it are looked at now."""
+
+    world: World | None = None
+
+    def run_changed(self, run_id: str) -> None:
+        world = self.world
+        run = world.store.run(run_id) if world is not None else None
+        if world is None or run is None:
+            return
+        now = world.clock()
+        subject = Subject(run.repository, run.number, run.branch, run.sha)
+        with world.store.transaction() as tx:
+            tx.wake(Kind.RUN, run_id, now=now)
+            tx.wake(Kind.FEEDBACK, subject.id, now=now)
+
+
+def _callback_token(secret: str, run_id: str) -> str:
+    """Good for one run alone; nothing of it is stored."""
+    return hmac.new(secret.encode(), f"callback\n{run_id}".encode(), "sha256").hexdigest()
+
+
+def make_lane(
+    kind: Kind,
+    tasks: Callable[[Sequence[Claim], World], list[Callable[[], None]]],
+    give_up: Callable[[Claim, str, World], None],
+    world: World,
+    *,
+    threads: int,
+    batch: int,
+) -> Lane:
+    return Lane(
+        kind,
+        tasks=lambda claims: tasks(claims, world),
+        give_up=lambda claim, error: give_up(claim, error, world),
+        threads=threads,
+        batch=batch,
+    )
