@@ -96,7 +96,8 @@ def _lock_due(connection: Connection, kind: Kind, limit: int, now: datetime) -> 
     if kind is not Kind.DELIVERY:
         return connection.execute(query).all()
     query = query.where(_FIRST_OF_ITS_ORDER)
-    window = select(DELIVERIES.c.seq).where(_due(table, now)).order_by(DELIVERIES.c.next_check_at).limit(CLAIM_WINDOW)
+    oldest = select(DELIVERIES.c.seq).where(_due(table, now)).order_by(DELIVERIES.c.next_check_at)
+    window = oldest.limit(max(CLAIM_WINDOW, limit))
     return connection.execute(query.where(DELIVERIES.c.seq.in_(window))).all() or connection.execute(query).all()
 
 

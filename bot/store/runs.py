@@ -27,7 +27,8 @@ def add(connection: Connection, run: Run, now: datetime) -> bool:
         "superseded_by": run.superseded_by,
         **planned(None if run.phase.is_final else now),
     }
-    return connection.execute(insert(connection, RUNS).on_conflict_do_nothing().values(values)).rowcount == 1
+    new = insert(connection, RUNS).on_conflict_do_nothing().values(values)
+    return connection.execute(new.returning(RUNS.c.seq)).scalar_one_or_none() is not None
 
 
 def save(connection: Connection, run: Run) -> None:
