@@ -6,11 +6,13 @@ text → `yaml_tree` (where everything stands) → `values`, `shape`, `model_rul
 from bot.project_file.load import PROJECT_FILE_LIMIT_BYTES, load_project
 from bot.project_file.output import format_github, format_json, format_text
 from bot.project_file.problems import ProjectFileError, ProjectFileProblem
+from bot.project_file.summary import describe_project
 
 __all__ = [
     "PROJECT_FILE_LIMIT_BYTES",
     "ProjectFileError",
     "ProjectFileProblem",
+    "describe_project",
     "format_github",
     "format_json",
     "format_text",
