@@ -5,7 +5,10 @@ from kfp import dsl
 from pipelines import components
 
 
-@dsl.pipeline(name="evaluate", description="Evaluate a model of an earlier run, and leave a result.json.")
+@dsl.pipeline(
+    name="evaluate-model",  # `evaluate` would be taken for its component
+    description="Evaluate a model of an earlier run, and leave a result.json.",
+)
 def evaluate_pipeline(
     run_id: str,
     run_prefix: str,

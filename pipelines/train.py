@@ -5,7 +5,10 @@ from kfp import dsl
 from pipelines import components
 
 
-@dsl.pipeline(name="train", description="Train a model at a commit, evaluate it, and leave a result.json.")
+@dsl.pipeline(
+    name="train-model",  # `train` would be taken for its component
+    description="Train a model at a commit, evaluate it, and leave a result.json.",
+)
 def train_pipeline(
     run_id: str,
     run_prefix: str,
