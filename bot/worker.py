@@ -122,6 +122,8 @@ class Worker:
         hint.acquire(timeout=min(max(pause_s, 0.01), LONGEST_SLEEP_S))
         while hint.acquire(blocking=False):  # many hints are answered by one look
             pass
+        if self._stopping.is_set():  # the other threads of this kind are told too
+            hint.release()
 
     def _converge(self, lane: Lane, claims: Sequence[Claim]) -> None:
         try:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
+from bot.domain.change import Change
+from bot.domain.check import Check, CheckStatus
 from bot.domain.run import Run
 from bot.ports.plain_records import Post
 from bot.service import Service
@@ -18,7 +20,6 @@ from bot.settings import load_settings
 
 T = TypeVar("T")
 
-REPOSITORY = "plain/models"
 DEADLINE_S = 60.0
 
 # Plain Python, so that a step costs what a Python start costs.
@@ -59,9 +60,14 @@ models:
 class Workplace:
     """`bare` is watched; commits are made in `worktree` and pushed."""
 
+    name: str
     home: Path
     bare: Path
     worktree: Path
+
+    @property
+    def key(self) -> str:
+        return f"plain/{self.name}"
 
     def write(self, path: str, text: str) -> None:
         target = self.worktree / path
@@ -90,13 +96,14 @@ class Workplace:
     def service(self, **environ: str) -> Iterator[Running]:
         service = Service(load_settings({**self.settings_environ(), **environ}))
         with service.running():
-            yield Running(service)
+            yield Running(service, self.key)
 
 
-def make_workplace(folder: Path) -> Workplace:
+def make_workplace(folder: Path, *, home: Path | None = None, name: str = "models") -> Workplace:
     """A repository with one model and its data, committed and not pushed yet."""
-    place = Workplace(folder / "home", folder / "home" / "repositories" / "models.git", folder / "worktree")
-    place.bare.parent.mkdir(parents=True)
+    home = home or folder / "home"
+    place = Workplace(name, home, home / "repositories" / f"{name}.git", folder / name)
+    place.bare.parent.mkdir(parents=True, exist_ok=True)
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(place.bare)], check=True)
     subprocess.run(["git", "clone", "--quiet", str(place.bare), str(place.worktree)], check=True, capture_output=True)
     place.git("config", "user.name", "Ada")
@@ -115,6 +122,7 @@ class Running:
     """A running service, and how to wait for what it does: for events with a deadline, never for a fixed time."""
 
     service: Service
+    repository: str
 
     def wait_for(self, what: str, look: Callable[[], T | None], *, within_s: float = DEADLINE_S) -> T:
         deadline = time.monotonic() + within_s
@@ -130,7 +138,7 @@ class Running:
         """Newest request first."""
         return [
             run
-            for run in self.service.bot.store.runs(repository=REPOSITORY, limit=500)
+            for run in self.service.bot.store.runs(repository=self.repository, limit=500)
             if run.sha == sha and run.model == model
         ]
 
@@ -144,7 +152,7 @@ class Running:
         return self.wait_for(f"the end of the run of {model} at {sha[:10]}", look)
 
     def posts(self, number: int) -> list[Post]:
-        return self.service.bot.records.posts(REPOSITORY, number)
+        return self.service.bot.records.posts(self.repository, number)
 
     def comment(self, number: int, holding: str) -> str:
         """The living comment, once it holds these words."""
@@ -158,10 +166,33 @@ class Running:
     def say(self, number: int, body: str) -> str:
         """Write a comment as a person, and give the bot's answer to it."""
         known = {post.id for post in self.posts(number)}
-        self.service.bot.comment(REPOSITORY, number, "ada", body)
+        self.service.bot.comment(self.repository, number, "ada", body)
 
         def look() -> str | None:
             answers = [post.body for post in self.posts(number) if post.id not in known and post.is_bot]
             return answers[0] if answers else None
 
         return self.wait_for(f"an answer to {body!r}", look)
+
+    def change(self, number: int) -> Change:
+        change = self.service.bot.store.change(self.repository, number)
+        assert change is not None
+        return change
+
+    def checks(self, sha: str, *, completed: bool = False) -> list[Check]:
+        """The checks of a commit; with `completed` once there are some and all are."""
+
+        def look() -> list[Check] | None:
+            checks = self.service.bot.records.checks(self.repository, sha)
+            ready = bool(checks) and all(check.status is CheckStatus.COMPLETED for check in checks)
+            return checks if ready or not completed else None
+
+        return self.wait_for(f"the checks of {sha[:10]}", look)
+
+    def say_quietly(self, number: int, body: str) -> None:
+        """Write a comment that needs no answer."""
+        self.service.bot.comment(self.repository, number, "ada", body)
+
+    def reaction_on(self, beginning: str) -> tuple[str, ...]:
+        """The bot's reactions on the comment of change 1 that begins so."""
+        return next(post.reactions for post in self.posts(1) if post.body.startswith(beginning))

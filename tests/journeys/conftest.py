@@ -1,0 +1,43 @@
+"""One service for each test process; each test has a repository of its own there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.service import Service
+from bot.settings import load_settings
+from bot.usecases.repository_loop import watch_all
+from tests.journeys.workplace import Running, Workplace, make_workplace
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    home = tmp_path_factory.mktemp("service") / "home"
+    environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2"}
+    service = Service(load_settings(environ))
+    with service.running():
+        yield service
+
+
+@pytest.fixture
+def place(shared_service: Service, tmp_path: Path, request: pytest.FixtureRequest) -> Workplace:
+    """A watched repository; its first commit is not pushed yet."""
+    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    made = make_workplace(tmp_path, home=shared_service.settings.home, name=name)
+    watch_all(shared_service.bot.world)
+    return made
+
+
+@pytest.fixture
+def running(shared_service: Service, place: Workplace) -> Running:
+    return Running(shared_service, place.key)
+
+
+@pytest.fixture
+def lonely(tmp_path: Path) -> Workplace:
+    """A repository in a home of its own, for tests that start and end services."""
+    return make_workplace(tmp_path)
