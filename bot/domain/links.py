@@ -25,15 +25,20 @@ class Links:
         return f"{self.public_url}/runs/{run_id}"
 
     def log(self, run_id: str, step: str) -> str:
-        return f"{self.run(run_id)}#log-{quote(step)}"
+        return f"{self.run(run_id)}#log-{_quoted(step)}"
 
     def file(self, run_id: str, path: str) -> str:
         """A file of the run's prefix, as it is."""
-        return f"{self.run(run_id)}/files/{quote(path)}"
+        return f"{self.run(run_id)}/files/{_quoted(path)}"
 
     def plot(self, run_id: str, path: str) -> str:
         """A plot as a picture: PNG or SVG as they are, curves drawn by the bot as SVG."""
-        return f"{self.run(run_id)}/plots/{quote(path)}"
+        return f"{self.run(run_id)}/plots/{_quoted(path)}"
 
     def callback(self, run_id: str) -> str:
         return f"{self.public_url}/callbacks/runs/{run_id}"
+
+
+def _quoted(text: str) -> str:
+    """A lone surrogate, which a run's JSON may hold, becomes a question mark."""
+    return quote(text, errors="replace")
