@@ -1,3 +1,5 @@
+# kfp ships no types, and reads plain `dict` and `list`:
+# mypy: disable-error-code="type-arg, untyped-decorator"
 """The steps as Kubeflow components: thin, because what they do is ordinary code in `pipelines/steps/`.
 
 No `from __future__ import annotations` here: kfp reads the annotations, and copies each function's source.
@@ -109,6 +111,7 @@ def train(
         evaluate=evaluate,
         code_file=code.path,
         data_folder=data.path,
+        data_own_path=data.metadata.get("own_path", ""),
         model_folder=trained_model.path,
     )
     trained_model.metadata.update(shown.model)
@@ -145,6 +148,7 @@ def evaluate(
         evaluate=evaluate,
         code_file=code.path,
         data_folder=data.path,
+        data_own_path=data.metadata.get("own_path", ""),
         model_folder=trained_model.path,
     )
     metrics.metadata.update(shown.metrics)

@@ -1,3 +1,5 @@
+# kfp ships no types, and reads plain `dict` and `list`:
+# mypy: disable-error-code="type-arg, untyped-decorator"
 """The pipeline `train`: fetch, train, evaluate, and report however it ended."""
 
 from kfp import dsl

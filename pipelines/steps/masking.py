@@ -1,0 +1,31 @@
+"""Secrets stay in: their values are replaced before a line is written anywhere."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+MASK = "***"
+
+# user:password@ or a lone token@ in an address, as package indexes and git remotes have them
+_ADDRESS = re.compile(r"(?<=://)(?:[^/\s@:]+:[^/\s@]+|[^/\s@:]{20,})(?=@)")
+
+
+class Masker:
+    """Replaces the given values, each line of a value that has several, and passwords in addresses."""
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
+        # shorter ones would blank out ordinary words; the longest first, so that no rest of one stays behind
+        self._values = sorted((line for line in lines if len(line) >= 4), key=len, reverse=True)
+        self.longest = max((len(value) for value in self._values), default=0)
+
+    def __call__(self, text: str) -> str:
+        for value in self._values:
+            if value in text:
+                text = text.replace(value, MASK)
+        return _ADDRESS.sub(MASK, text) if "://" in text else text
+
+
+def mask_address(address: str) -> str:
+    return _ADDRESS.sub(MASK, address)

@@ -1,0 +1,47 @@
+"""Where a step works: folders of its own, and what the engine tells it through the environment."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+CACHE = "MLOPS_BOT_CACHE"  # shared by runs: data, environments
+WORKDIR = "MLOPS_BOT_WORKDIR"  # the scratch folder of this run
+SECRET_PREFIX = "MLOPS_BOT_SECRET_"  # noqa: S105 - a name, not a secret
+CALLBACK_TOKEN = "MLOPS_BOT_CALLBACK_TOKEN"  # noqa: S105 - a name, not a secret
+
+
+def scratch(step: str) -> Path:
+    """A new, empty folder for this step."""
+    base = os.environ.get(WORKDIR)
+    if not base:
+        return Path(tempfile.mkdtemp(prefix=f"mlops-{step}-"))
+    folder = Path(base).resolve() / step
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def cache() -> Path:
+    """Without one the run keeps nothing for later runs: on a cluster each step's container starts empty."""
+    configured = os.environ.get(CACHE)
+    folder = Path(configured) if configured else Path(tempfile.gettempdir()) / "mlops-bot-cache"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder.resolve()
+
+
+def secret_values(names: Iterable[str]) -> dict[str, str]:
+    """The declared secrets that the engine was allowed to give."""
+    return {name: os.environ[SECRET_PREFIX + name] for name in names if SECRET_PREFIX + name in os.environ}
+
+
+def all_secret_values() -> list[str]:
+    """Everything that must never be written: declared secrets, and the callback token."""
+    return [value for name, value in os.environ.items() if name.startswith(SECRET_PREFIX) or name == CALLBACK_TOKEN]
+
+
+def kept(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
+    return {name: environment[name] for name in names if name in environment}
