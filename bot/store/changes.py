@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Table, delete, func, or_, select, update
 
 from bot.domain.change import Change, ChangeState, Repository
-from bot.store.database import insert
+from bot.store.database import add_if_new, insert
 from bot.store.rows import planned, written
 from bot.store.tables import CHANGES, HEADS, REPOSITORIES
 
@@ -17,8 +17,7 @@ def add_repository(connection: Connection, repository: Repository, now: datetime
     """Whether it is new, and whether it was there and differed. Equal facts are no write: every event brings them."""
     facts = {"clone_address": repository.clone_address, "default_branch": repository.default_branch}
     table = REPOSITORIES
-    new = insert(connection, table).on_conflict_do_nothing().values(id=repository.key, **facts, **planned(now))
-    if connection.execute(new).rowcount == 1:
+    if add_if_new(connection, table, {"id": repository.key, **facts, **planned(now)}):
         return True, False
     differs = or_(*(table.c[name] != value for name, value in facts.items()))
     same_key = table.c.id == repository.key

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock
@@ -71,6 +71,12 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert:
     if connection.dialect.name == "postgresql":
         return postgresql.insert(table)  # type: ignore[return-value]  # same methods, see above
     return sqlite.insert(table)
+
+
+def add_if_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
+    """Whether it was added: no row stood in its way, by its id or anything else that is unique."""
+    new = insert(connection, table).on_conflict_do_nothing().values(values)
+    return connection.execute(new.returning(table.c.id)).first() is not None
 
 
 def connect(url: str, *, exclusive: bool) -> Database:

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, func, select, update
 
 from bot.domain.feedback import Reply, Shown, SubjectFeedback
-from bot.store.database import insert
+from bot.store.database import add_if_new, insert
 from bot.store.encode import (
     decode_feedback,
     decode_reply,
@@ -40,15 +40,15 @@ def save(connection: Connection, feedback: SubjectFeedback) -> None:
 
 
 def add_reply(connection: Connection, reply: Reply, now: datetime) -> bool:
-    new = insert(connection, FEEDBACK).values(
-        id=reply.id,
-        repository=reply.repository,
-        number=reply.number,
-        wanted=encode_reply_wanted(reply),
-        shown=encode_reply_shown(reply),
+    values = {
+        "id": reply.id,
+        "repository": reply.repository,
+        "number": reply.number,
+        "wanted": encode_reply_wanted(reply),
+        "shown": encode_reply_shown(reply),
         **planned(now),
-    )
-    return connection.execute(new.on_conflict_do_nothing()).rowcount == 1
+    }
+    return add_if_new(connection, FEEDBACK, values)
 
 
 def save_reply(connection: Connection, reply: Reply) -> None:

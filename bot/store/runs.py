@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
 from bot.domain.run import ACTIVE_PHASES, Phase, Run
-from bot.store.database import insert
+from bot.store.database import add_if_new
 from bot.store.encode import decode_result, decode_run_inputs, encode_result, encode_run_inputs
 from bot.store.rows import planned, woken, written
 from bot.store.tables import RUNS
@@ -27,8 +27,7 @@ def add(connection: Connection, run: Run, now: datetime) -> bool:
         "superseded_by": run.superseded_by,
         **planned(None if run.phase.is_final else now),
     }
-    new = insert(connection, RUNS).on_conflict_do_nothing().values(values)
-    return connection.execute(new.returning(RUNS.c.seq)).scalar_one_or_none() is not None
+    return add_if_new(connection, RUNS, values)
 
 
 def save(connection: Connection, run: Run) -> None:

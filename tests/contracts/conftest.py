@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import event
 
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.store.tables import METADATA
@@ -95,12 +96,21 @@ def records(store: SqlStore) -> SqlPlainRecords:
 
 
 @pytest.fixture
-def plan_of(store: SqlStore):
-    """How the database would answer a query, as text."""
+def plan_of(store: SqlStore) -> Callable[[Callable[[], object]], str]:
+    """How the database answers the first question that a call asks it."""
 
-    def explain(statement: str) -> str:
+    def explain(call: Callable[[], object]) -> str:
+        asked: list[tuple[str, Any]] = []
+
+        def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+            if statement.startswith("SELECT"):
+                asked.append((statement, parameters))
+
+        event.listen(store.database.engine, "before_cursor_execute", note)
+        call()
+        event.remove(store.database.engine, "before_cursor_execute", note)
         words = "EXPLAIN" if store.database.is_postgresql else "EXPLAIN QUERY PLAN"
         with store.database.read() as connection:
-            return "\n".join(str(row[-1]) for row in connection.execute(text(f"{words} {statement}")))
+            return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{words} {asked[0][0]}", asked[0][1]))
 
     return explain

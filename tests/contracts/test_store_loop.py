@@ -260,6 +260,13 @@ def test_whoever_waits_is_told_which_kinds_became_due(store):
     assert heard == [Kind.RUN]
 
     heard.clear()
+    with store.transaction() as tx:
+        tx.add_repository(REPOSITORY, now=NOW)
+        tx.add_reply(Reply("reply:7", REPOSITORY.key, 1, "7", Reaction.DONE, "ok"), now=NOW)
+        tx.request_cancel("run-1", by="bob", superseded_by=None, now=NOW)
+    assert sorted(heard) == [Kind.FEEDBACK, Kind.REPOSITORY, Kind.RUN]
+
+    heard.clear()
     delivery = claim_one(store, Kind.DELIVERY)
     with store.transaction() as tx:
         tx.settle(delivery, next_check_at=None)
