@@ -28,6 +28,7 @@ from bot.web.callbacks import Callbacks
 from bot.web.forms import WrongForm
 from bot.web.inbox import Inbox
 from bot.web.live import Streams
+from bot.web.mishaps import Mishaps
 from bot.web.pages import answers, change, commit, files, home, repository, run, sign_in
 from bot.web.rendering import STATIC, Renderer
 from bot.web.session import Sessions
@@ -69,6 +70,7 @@ def create_app(
     app.state.site = site
     app.router.routes[:0] = _routes(world, inbox, wake, registry)
     app.include_router(api.router)
+    app.add_middleware(Mishaps)
     app.add_middleware(Access, site=site)
     app.add_middleware(Timings, registry=registry)
     return app
@@ -131,9 +133,8 @@ def _unavailable(request: Request, error: Exception) -> Response:
     return answers.error_answer(request, 503, {"Retry-After": str(max(1, round(error.retry_after_s)))})
 
 
-_ANSWERS: dict[type[Exception] | int, Callable[[Request, Exception], Response]] = {
+_ANSWERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
     HTTPException: answers.on_http_error,
-    500: answers.on_bug,
     WrongForm: partial(_refuse, 403),
     TooLarge: partial(_refuse, 413),
     TransientError: _unavailable,

@@ -43,7 +43,6 @@ class Renderer:
         self._environment.filters.update(
             ago=self.ago,
             ticking=self.ticking,
-            took=took,
             size=size_text,
             number=number_text,
             short=short_sha,
@@ -57,7 +56,7 @@ class Renderer:
             curve=lambda plot: isinstance(plot, Curve),
             problem=lambda plot: isinstance(plot, BadPlot),
         )
-        self._environment.globals.update(links=Links(), static=static_address)
+        self._environment.globals.update(links=Links(), static=static_address, took=took)
 
     def page(self, template: str, **values: Any) -> Markup:
         """A page, or a part of one that other templates may put in place as it is."""

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import structlog
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from bot.domain.change import Repository
 from bot.web.site import site_of, visitor_of
-
-log = structlog.get_logger()
 
 WORDS = {
     403: ("Not allowed", "This form is not from your session. Go back, load the page again, and repeat it."),
@@ -44,11 +41,6 @@ def repository_or_404(request: Request) -> Repository:
 def on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     return error_answer(request, error.status_code, dict(error.headers or {}))
-
-
-def on_bug(request: Request, error: Exception) -> Response:
-    log.error("request_failed", path=request.url.path, exc_info=error)
-    return error_answer(request, 500)
 
 
 def error_answer(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:

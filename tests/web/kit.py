@@ -1,0 +1,186 @@
+"""A web application over a real store and a real artifact folder. Runs are rows that the tests write."""
+
+from __future__ import annotations
+
+import hmac
+import json
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from fastapi import FastAPI
+
+from bot.artifacts import open_artifacts
+from bot.domain.change import Delivery
+from bot.domain.errors import TransientError, UserError
+from bot.domain.links import Links
+from bot.domain.run import EngineRun, EngineState
+from bot.ports.artifacts import Artifacts
+from bot.ports.engine import Submission
+from bot.ports.forge import BadPayload, BadSignature, Capabilities
+from bot.ports.store import Kind
+from bot.settings import Settings, load_settings
+from bot.store import SqlPlainRecords, SqlStore, open_store
+from bot.usecases.world import World
+from bot.web.actions import Actions
+from bot.web.app import create_app
+from bot.web.server import Server, listen
+
+HOOK_SECRET = "hook-secret-of-the-tests"
+
+
+class StillEngine:
+    """Runs stand where a test has put them."""
+
+    name = "still"
+    places: int | None = 2
+
+    def __init__(self) -> None:
+        self.runs: dict[str, EngineRun] = {}
+        self.problem = ""
+
+    def submit(self, submission: Submission) -> None:
+        raise NotImplementedError("pages start nothing")
+
+    def observe(self, run_ids: Sequence[str]) -> Mapping[str, EngineRun]:
+        return {run_id: self.runs.get(run_id, EngineRun(run_id, EngineState.UNKNOWN)) for run_id in run_ids}
+
+    def cancel(self, run_id: str) -> None:
+        raise NotImplementedError("pages end nothing")
+
+    def check_health(self) -> None:
+        if self.problem:
+            raise TransientError(self.problem)
+
+    def close(self) -> None:
+        pass
+
+
+class SignedForge:
+    """The part of a forge that the web needs: envelopes, signed with HMAC over the raw body."""
+
+    name = "plain"
+    capabilities = Capabilities(check_runs=True, buttons=False, comment_limit=65_536, check_text_limit=65_535)
+
+    def open_envelope(self, headers: Mapping[str, str], body: bytes) -> Delivery | None:
+        if not hmac.compare_digest(headers.get("x-signature", ""), signature(body)):
+            raise BadSignature
+        try:
+            payload = json.loads(body)
+        except ValueError as error:
+            raise BadPayload("The body is not JSON.") from error
+        if payload.get("event") == "ping":
+            return None
+        received_at = datetime.now(UTC)
+        return Delivery(payload["id"], self.name, payload["event"], body, payload["id"], received_at)
+
+    def check_health(self) -> None:
+        pass
+
+
+def signature(body: bytes) -> str:
+    return hmac.new(HOOK_SECRET.encode(), body, "sha256").hexdigest()
+
+
+@dataclass
+class Workplace:
+    """What a test can put in place, and what the application did with it."""
+
+    home: Path
+    settings: Settings
+    store: SqlStore
+    records: SqlPlainRecords
+    artifacts: Artifacts
+    engine: StillEngine
+    app: FastAPI
+    wakes: list[Kind] = field(default_factory=list)
+    acted: list[tuple[str, ...]] = field(default_factory=list)
+    refusal: UserError | None = None
+
+    @property
+    def token(self) -> str:
+        return self.settings.access_token
+
+    @property
+    def bearer(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.token}"}
+
+    def write(self, run_id: str, path: str, content: bytes) -> None:
+        self.artifacts.write(run_id, path, content)
+
+
+@contextmanager
+def open_workplace(home: Path, **changes: Any) -> Iterator[Workplace]:
+    """`changes` are of the settings."""
+    settings = replace(load_settings({"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "8321"}), **changes)
+    store = open_store(settings.database_url)
+    records = SqlPlainRecords(store.database)
+    engine = StillEngine()
+    artifacts = open_artifacts(settings.artifacts_url)
+    place = Workplace(home, settings, store, records, artifacts, engine, FastAPI())
+    world = World(
+        clock=lambda: datetime.now(UTC),
+        store=store,
+        forges={"plain": SignedForge()},  # type: ignore[dict-item]  # the rest of a forge is not the web's concern
+        engine=engine,
+        artifacts=artifacts,
+        git=None,  # type: ignore[arg-type]  # pages read no repository
+        links=Links(settings.base_url),
+        callback_links=Links(settings.base_url),
+        callback_token=lambda run_id: f"callback-token-of-{run_id}",
+        secrets_of=lambda _repository, _names: {},
+        pipeline_versions={},
+        admission=nullcontext(),
+    )
+    place.app = create_app(world, settings, actions=_actions(place), wake=place.wakes.append)
+    try:
+        yield place
+    finally:
+        store.close()
+
+
+def _actions(place: Workplace) -> Actions:
+    def comment(repository: str, number: int, author: str, body: str) -> str:
+        if place.refusal:
+            raise place.refusal
+        now = datetime.now(UTC)
+        return place.records.add_post(repository, number, author=author, body=body, is_bot=False, now=now).id
+
+    def act(name: str, run_id: str, by: str) -> None:
+        if place.refusal:
+            raise place.refusal
+        place.acted.append((name, run_id, by))
+
+    return Actions(
+        comment=comment,
+        cancel_run=lambda run_id, by: act("cancel", run_id, by),
+        rerun_run=lambda run_id, by: act("rerun", run_id, by),
+        posts=place.records.posts,
+        checks=place.records.checks,
+    )
+
+
+def client(place: Workplace, **options: Any) -> httpx.AsyncClient:
+    """Talks to the application itself, without a socket."""
+    transport = httpx.ASGITransport(app=place.app, raise_app_exceptions=False)
+    return httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1:8321", **options)
+
+
+@contextmanager
+def served(place: Workplace) -> Iterator[str]:
+    """The application on a real port; gives its address."""
+    listener = listen("127.0.0.1", 0)
+    server = Server(place.app)
+    thread = threading.Thread(target=server.run, args=([listener],))
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
