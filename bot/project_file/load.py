@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from codecs import BOM_UTF8
 
-from bot.domain.project import Project
+from bot.domain.project import JsonValue, Project
 from bot.project_file.build import build_project
 from bot.project_file.model_rules import report_models
 from bot.project_file.on_disk import NamesIn, PathExists, report_missing
@@ -62,3 +62,13 @@ def _not_utf8(content: bytes, offset: int) -> ProjectFileProblem:
     line, column = source.position(index)
     message = f"Byte 0x{content[offset]:02X} at offset {offset} is not UTF-8."
     return ProjectFileProblem(line, column, "", message, "Save the file as UTF-8.", source.excerpt(index))
+
+
+def read_yaml(content: bytes) -> JsonValue:
+    """The value of another YAML file, within the same bounds; None for one that can not be read."""
+    try:
+        findings = Findings(Source(_text(content)))
+    except ProjectFileError:
+        return None
+    root = read_tree(findings)
+    return root.value if root is not None else None

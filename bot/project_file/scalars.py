@@ -45,6 +45,14 @@ def resolve_plain(text: str) -> JsonScalar:
     return _float(text) if _FLOAT.fullmatch(text) else text
 
 
+def is_plain_text(text: str) -> bool:
+    """Whether a plain scalar with these characters is text, and not a number, `true` or nothing."""
+    try:
+        return isinstance(resolve_plain(text), str)
+    except NotJsonError:
+        return False
+
+
 def _integer(digits: str, base: int, text: str) -> int:
     # the length first: Python refuses to convert thousands of digits, with a ValueError of its own
     value = int(digits, base) if len(digits) <= _LONGEST_NUMBER else _GREATEST_INTEGER + 1
