@@ -193,6 +193,7 @@ class LocalEngine:
         if not answer and not (folder.has_started or folder.has_ended):
             ours.close()
             return False
+        self._runner.failure = ""
         self._watch.add(folder.run_id, ours)
         return True
 

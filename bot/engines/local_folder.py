@@ -25,6 +25,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -109,13 +110,12 @@ class RunFolder:
             return mine
 
     def _write(self, name: str, content: dict[str, Any]) -> None:
-        beside = self.path / f".{name}.{os.getpid()}"
-        descriptor = os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        descriptor, beside = tempfile.mkstemp(prefix=f".{name}.", dir=self.path)
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
             json.dump(content, file)
             file.flush()
             os.fsync(descriptor)
-        beside.replace(self.path / name)
+        Path(beside).replace(self.path / name)
         folder = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(folder)

@@ -40,7 +40,7 @@ class RunnerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._closed = False
-        self.failure = ""  # why the last runner died by itself, as long as no other one runs
+        self.failure = ""  # why the last runner died by itself, until another one is seen to work
 
     @property
     def pid(self) -> int | None:
@@ -119,7 +119,6 @@ class RunnerProcess:
             log.warning("engine_runner_died", code=code)
             if time.monotonic() - started > STEADY_S:
                 self._control = self._launch()
-                self.failure = ""
 
     def last_words(self) -> str:
         """The end of the runner's log, for whoever runs the bot."""

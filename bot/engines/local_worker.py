@@ -7,6 +7,9 @@ import logging
 import mmap
 import os
 import re
+import select
+import shlex
+import subprocess
 import sys
 import tempfile
 import traceback
@@ -20,6 +23,8 @@ from kfp.local import status, subprocess_task_handler
 
 from bot.domain.masking import mask
 
+PIPE_BYTES = 65_536
+LONGEST_LINE_CHARACTERS = 65_536
 LOG_LIMIT_CHARACTERS = 5_000_000  # a step's own log is kept elsewhere; this one is for whoever runs the bot
 REASON_LIMIT_CHARACTERS = 2_000
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
@@ -48,25 +53,40 @@ class Flags:
 
 
 class MaskedLog(TextIOBase):
-    """What kfp prints, without secrets, up to a limit."""
+    """What kfp and the steps print, line by line, without secrets, up to a limit."""
 
     def __init__(self, descriptor: int, secrets: Iterable[str]) -> None:
         super().__init__()
         self._descriptor = descriptor
         self._secrets = tuple(secrets)
         self._left = LOG_LIMIT_CHARACTERS
+        self._begun = ""  # a line whose end has not come: half a secret can not be masked
 
     def writable(self) -> bool:
         return True
 
     def write(self, text: str) -> int:
-        if self._left > 0:
-            shown = mask(text, self._secrets)[: self._left]
-            self._left -= len(shown)
-            if self._left == 0:
-                shown += "\n[the rest is not kept]\n"
-            os.write(self._descriptor, shown.encode("utf-8", "replace"))
+        self._begun += text
+        lines, newline, rest = self._begun.rpartition("\n")
+        if newline:
+            self._put(lines + newline)
+            self._begun = rest
+        elif len(rest) > LONGEST_LINE_CHARACTERS:
+            self.finish()
         return len(text)
+
+    def finish(self) -> None:
+        self._put(self._begun)
+        self._begun = ""
+
+    def _put(self, text: str) -> None:
+        if self._left <= 0:
+            return
+        shown = mask(text, self._secrets)[: self._left]
+        self._left -= len(shown)
+        if self._left == 0:
+            shown += "\n[the rest is not kept]\n"
+        os.write(self._descriptor, shown.encode("utf-8", "replace"))
 
 
 def run_pipeline(
@@ -83,7 +103,7 @@ def run_pipeline(
     os.environ.update(environment)
     os.chdir(scratch["kfp"])
     tempfile.tempdir = None  # found anew, from TMPDIR
-    sys.stdout = sys.stderr = MaskedLog(1, secrets)
+    sys.stdout = sys.stderr = log = MaskedLog(1, secrets)
     logging.getLogger().handlers.clear()
     local.init(
         local.SubprocessRunner(use_venv=False),
@@ -98,21 +118,58 @@ def run_pipeline(
         traceback.print_exc()
         reason = mask(_COLOUR.sub("", str(error) or type(error).__name__), secrets)
         return {"state": "failed", "reason": reason[:REASON_LIMIT_CHARACTERS]}
+    finally:
+        log.finish()
     return {"state": "succeeded", "reason": ""}
 
 
 def _handler(flags: Flags) -> type:
     class StoppableTaskHandler(subprocess_task_handler.SubprocessTaskHandler):  # type: ignore[misc]  # kfp has no types
-        """kfp.local has no cancel: once the run is to stop, no step begins any more, save the exit handler."""
+        """kfp.local has no cancel: once the run is to stop, no step begins any more, save the exit handler.
+
+        And it waits for a step's output to end, which a process that the step left in the background holds open.
+        """
 
         def run(self) -> status.Status:
             if _is_exit_handler(self.full_command):
                 flags.begin_exit_handler()
             elif flags.is_stopping:
                 return status.Status.FAILURE
-            return super().run()
+            python = shlex.quote(sys.executable)  # kfp puts it into a shell's line
+            command = subprocess_task_handler.replace_python_executable(self.full_command, python)
+            code = run_step(command, {**os.environ, **self.env_vars})
+            return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
     return StoppableTaskHandler
+
+
+def run_step(command: list[str], environment: Mapping[str, str]) -> int:
+    """Run a step and show its output until its own process ends, whoever else holds its output open."""
+    with subprocess.Popen(
+        command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        output, ended = process.stdout.fileno(), os.pidfd_open(process.pid)
+        os.set_blocking(output, False)
+        watched = [output, ended]
+        try:
+            while ended not in select.select(watched, [], [])[0]:
+                if not _show(output):
+                    watched.remove(output)
+            _show(output)
+        finally:
+            os.close(ended)
+    return process.returncode
+
+
+def _show(output: int) -> bool:
+    """Copy what there is, up to a pipe's size; gives whether more may come."""
+    try:
+        text = os.read(output, PIPE_BYTES)
+    except BlockingIOError:
+        return True
+    sys.stdout.write(text.decode("utf-8", "replace"))
+    return bool(text)
 
 
 def _is_exit_handler(command: list[str]) -> bool:

@@ -17,6 +17,7 @@ import psutil
 
 from bot.domain.run import EngineRun, EngineState
 from bot.engines.local import LocalEngine
+from bot.engines.local_folder import RunFolder
 from bot.ports.engine import Engine, Submission
 
 DEADLINE_S = 60.0
@@ -56,6 +57,7 @@ class SmallRun:
         return json.loads((self.prefix / "result.json").read_text())
 
     def let_go(self) -> None:
+        self.prefix.mkdir(exist_ok=True)
         (self.prefix / "go").touch()
 
     def wait_until_step_begins(self, step: str) -> None:
@@ -96,6 +98,13 @@ def small_run(
 
 def local_engine(home: Path, packages: Path, **settings: Any) -> LocalEngine:
     return LocalEngine(home, places=2, packages=packages, clock=lambda: datetime.now(UTC), **settings)
+
+
+def intend(engine: LocalEngine, submission: Submission) -> RunFolder:
+    """What a service leaves that is killed right after it wrote down what it is about to start."""
+    folder = RunFolder.of(engine._runs, submission.run_id)
+    folder.write_intent(engine._intent(submission))
+    return folder
 
 
 def end_of(engine: Engine, run_id: str) -> EngineRun:
