@@ -88,11 +88,14 @@ class FolderArtifacts:
             return None
         finally:
             os.close(folder)
-        with os.fdopen(file, "rb") as stream:
+        try:
             if not S_ISREG(os.fstat(file).st_mode):
                 return None
-            stream.seek(offset)
-            return stream.read(limit_bytes)
+            with os.fdopen(file, "rb", closefd=False) as stream:
+                stream.seek(offset)
+                return stream.read(limit_bytes)
+        finally:
+            os.close(file)
 
 
 class RemoteArtifacts:

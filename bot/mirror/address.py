@@ -34,7 +34,7 @@ class Address:
 
 def parse_address(text: str, *, allow_local: bool) -> Address:
     """Raises UserError for every address that git might take for an option, a helper program, or a foreign protocol."""
-    if not text or text.startswith("-") or any(character < "!" or character == "\x7f" for character in text.strip(" ")):
+    if not text or text.startswith("-") or not text.isprintable():
         raise UserError(f"{quoted(mask(text))} is not the address of a git repository.", _FIX)
     if text.startswith(("/", "file:")):
         return _local(text, allow_local=allow_local)

@@ -116,7 +116,8 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
     process.wait()
     for stream in (process.stdin, process.stdout, process.stderr):
         if stream is not None:
-            stream.close()
+            with contextlib.suppress(BrokenPipeError):  # what was written and not sent is lost, as it should be
+                stream.close()
 
 
 def safe_variables(folder: Path, *, allow_local: bool) -> dict[str, str]:

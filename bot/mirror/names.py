@@ -6,8 +6,8 @@ import re
 
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _SHORT_SHA = re.compile(r"[0-9a-f]{7,64}")
-# git-check-ref-format: what a reference's name can not hold
-_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^/|^\.")
+# git-check-ref-format: what a reference's name can not hold; and surrogates, which no command line can
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]|\.\.|@\{|//|/\.|\.lock(?:/|$)|\.$|/$|^/|^\.")
 
 
 def is_sha(text: str) -> bool:

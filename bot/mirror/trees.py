@@ -70,8 +70,11 @@ def _covered(objects: Objects, tree_id: str, pattern: str) -> Iterator[tuple[byt
 
 
 def path_names(path: str) -> list[bytes] | None:
-    """The names of a path, without `.` and doubled slashes; None when it leaves the repository."""
-    names = [name for name in path.encode("utf-8", "surrogateescape").split(b"/") if name not in (b"", b".")]
+    """The names of a path, without `.` and doubled slashes; None when it leaves the repository, or is not text."""
+    try:
+        names = [name for name in path.encode("utf-8", "surrogateescape").split(b"/") if name not in (b"", b".")]
+    except UnicodeEncodeError:
+        return None
     return None if b".." in names or path.startswith("/") else names
 
 
