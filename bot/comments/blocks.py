@@ -50,13 +50,13 @@ def model_blocks(model: ModelReport, report: Report, *, heading: bool) -> list[B
     worry = 1 if model.standing in (Standing.FAILED, Standing.MISSED) else 0
     parts: list[tuple[str, int, Sequence[Markdown]]] = [
         ("verdict", 90, [_verdict(model, report, heading=heading)]),
-        ("failure", 86, _failure(model)),
+        ("failure", 88, _failure(model)),
         ("log", 50, _log(model)),
         ("notes", 74, _notes(model)),
         ("gates", 80, _gates(model)),
         ("metrics", 70, _metrics(model, report)),
         ("changes", 60, _changes(model, report)),
-        ("facts", 88, [_facts(model, report)]),
+        ("facts", 66, [_facts(model, report)]),
         ("confusion matrix", 40, _confusion(model)),
         ("plots", 30, _plots(model, report)),
         ("steps", 20, _steps(model, report)),

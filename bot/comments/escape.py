@@ -111,7 +111,7 @@ def link(words: Markdown | str, address: str) -> Markdown:
 
 def url(address: str) -> str:
     """An address of ours, in which nothing can end the link."""
-    return quote(address, safe=":/?#@!$&'*+,;=%~")
+    return quote(address, safe=":/?#[]@!$&'*+,;=%~", errors="replace")
 
 
 def _longest_run(text: str) -> int:

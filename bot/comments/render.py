@@ -13,7 +13,7 @@ from bot.comments.fit import Block, fit
 from bot.comments.templating import render
 from bot.domain.check import Check
 from bot.domain.feedback import Notice
-from bot.domain.report import ModelReport, Report
+from bot.domain.report import ModelReport, Report, Standing
 from bot.domain.report_checks import NOTICE_CHECK, check_name, checks_of
 from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, model_words, overall_symbol, overall_words
 
@@ -61,7 +61,8 @@ def _fit(blocks: Sequence[Block], report: Report, limit: int) -> str:
 
 
 def _headline(report: Report) -> Block:
-    rows = [_row(model) for model in report.models] if len(report.models) > 1 else []
+    worst_first = sorted(report.models, key=lambda model: list(Standing).index(model.standing))
+    rows = [_row(model) for model in worst_first] if len(report.models) > 1 else []
     with_rows = _headline_text(report, rows)
     return Block(
         "the table of models", 100, (with_rows, _headline_text(report, [])) if rows else (with_rows,), kept=True
