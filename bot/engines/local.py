@@ -29,6 +29,7 @@ from bot.engines.local_process import RunnerGone, RunnerProcess
 from bot.engines.local_steps import Signature, ended, read_steps, signature, steps_folder
 from bot.engines.local_watch import Watch
 from bot.ports.engine import Submission
+from pipelines.arguments import pack
 
 ARGUMENTS_LIMIT_BYTES = 100_000  # kfp.local passes them on in one argument, of which Linux allows 128 KiB
 START_PATIENCE_S = 20.0  # importing kfp takes 0.5 to 2 s
@@ -59,6 +60,7 @@ class LocalEngine:
         cache: Path | None = None,
         slack_s: float = SLACK_S,
         idle_s: float = 600.0,
+        start_patience_s: float = START_PATIENCE_S,
         environ: Mapping[str, str] | None = None,
     ) -> None:
         self.places: int | None = places
@@ -71,6 +73,7 @@ class LocalEngine:
         self._clock = clock
         self._on_change = on_change or (lambda _run_id: None)
         self._slack_s = slack_s
+        self._start_patience_s = start_patience_s
         self._environment = local_environment.inherited(os.environ if environ is None else environ)
         self._runner = RunnerProcess(
             environment=self._environment,
@@ -158,7 +161,7 @@ class LocalEngine:
 
     def _intent(self, submission: Submission) -> Intent:
         arguments = dict(submission.arguments)
-        size = len(json.dumps(arguments).encode())
+        size = len(json.dumps(pack(arguments)).encode())
         if size > ARGUMENTS_LIMIT_BYTES:
             raise UserError(
                 f"The parameters and settings of this model take {size:,} bytes; a run can be given 100,000.",
@@ -175,7 +178,7 @@ class LocalEngine:
     def _begin(self, folder: RunFolder, package: Path, secrets: Mapping[str, str]) -> bool:
         """Have the run started, and wait until that is certain. False when the runner went away before it was."""
         ours, theirs = socket.socketpair()
-        ours.settimeout(START_PATIENCE_S)
+        ours.settimeout(self._start_patience_s)
         try:
             with theirs:
                 self._runner.send({"run": str(folder.path), "package": str(package.resolve())}, theirs)
@@ -184,7 +187,10 @@ class LocalEngine:
             answer = _read_answer(ours)
         except TimeoutError as error:
             ours.close()
-            raise TransientError("The local engine's runner is slow to start.") from error
+            self._runner.replace_if_stuck()
+            raise TransientError(
+                "The local engine's runner does not answer; it is started again if it hangs."
+            ) from error
         except (OSError, RunnerGone):
             answer = {}
         if answer.get("event") == "refused":
@@ -193,7 +199,7 @@ class LocalEngine:
         if not answer and not (folder.has_started or folder.has_ended):
             ours.close()
             return False
-        self._runner.failure = ""
+        self._runner.has_answered()
         self._watch.add(folder.run_id, ours)
         return True
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -20,6 +19,8 @@ import bot
 STEADY_S = 5.0  # a runner that dies sooner is not started again before it is needed
 LOG_LIMIT_BYTES = 1_000_000
 STOP_PATIENCE_S = 3.0
+SEND_PATIENCE_S = 5.0
+IMPORT_PATIENCE_S = 120.0  # importing kfp takes 0.5 to 2 s, on an idle machine
 
 log = structlog.get_logger()
 
@@ -40,6 +41,8 @@ class RunnerProcess:
         self._process: subprocess.Popen[bytes] | None = None
         self._control: socket.socket | None = None
         self._closed = False
+        self._answered = False
+        self._launched_at = 0.0
         self.failure = ""  # why the last runner died by itself, until another one is seen to work
 
     @property
@@ -60,6 +63,18 @@ class RunnerProcess:
                 socket.send_fds(control, [json.dumps(message).encode()], [line.fileno()])
             except OSError as error:
                 raise RunnerGone(str(error)) from error
+
+    def has_answered(self) -> None:
+        """It was seen to work."""
+        with self._lock:
+            self._answered, self.failure = True, ""
+
+    def replace_if_stuck(self) -> None:
+        """Kill a runner that did not answer, unless it may still be importing kfp. Its runs go on."""
+        with self._lock:
+            may_be_starting = not self._answered and time.monotonic() - self._launched_at < IMPORT_PATIENCE_S
+            if self._process is not None and not may_be_starting:
+                self._process.kill()
 
     def close(self) -> None:
         """Let the runner end, which leaves its runs alone."""
@@ -85,6 +100,8 @@ class RunnerProcess:
 
     def _launch(self) -> socket.socket:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.settimeout(SEND_PATIENCE_S)
+        self._answered, self._launched_at = False, time.monotonic()
         command = [sys.executable, "-m", "bot.engines.local_runner", str(theirs.fileno()), str(self._idle_s)]
         with theirs, self._log_file.open("ab") as output:
             if output.tell() > LOG_LIMIT_BYTES:
@@ -99,13 +116,13 @@ class RunnerProcess:
                 pass_fds=[theirs.fileno()],
                 start_new_session=True,  # Ctrl-C on the service's terminal is not for the runs
             )
-        threading.Thread(target=self._await_end, args=[self._process], name="engine-runner", daemon=True).start()
+        waiter = threading.Thread(target=self._await_end, args=[self._process], name="engine-runner", daemon=True)
+        waiter.start()
         for package in self._preload:
             ours.send(json.dumps({"load": str(package)}).encode())
         return ours
 
     def _await_end(self, process: subprocess.Popen[bytes]) -> None:
-        started = time.monotonic()
         code = process.wait()
         with self._lock:
             if self._process is not process:  # it was told to end
@@ -117,12 +134,5 @@ class RunnerProcess:
                 return
             self.failure = f"the local engine's runner ended with {code}; see {self._log_file.name}"
             log.warning("engine_runner_died", code=code)
-            if time.monotonic() - started > STEADY_S:
+            if time.monotonic() - self._launched_at > STEADY_S:
                 self._control = self._launch()
-
-    def last_words(self) -> str:
-        """The end of the runner's log, for whoever runs the bot."""
-        with contextlib.suppress(OSError), self._log_file.open("rb") as file:
-            file.seek(max(0, os.fstat(file.fileno()).st_size - 2_000))
-            return file.read().decode("utf-8", "replace")
-        return ""

@@ -22,6 +22,7 @@ from kfp import local
 from kfp.local import status, subprocess_task_handler
 
 from bot.domain.masking import mask
+from pipelines.arguments import pack
 
 PIPE_BYTES = 65_536
 LONGEST_LINE_CHARACTERS = 65_536
@@ -113,7 +114,7 @@ def run_pipeline(
     )
     subprocess_task_handler.SubprocessTaskHandler = _handler(flags)
     try:
-        pipeline(**arguments)
+        pipeline(**pack(arguments))
     except Exception as error:  # noqa: BLE001 - whatever it is, it ends this run alone, and its words are kept
         traceback.print_exc()
         reason = mask(_COLOUR.sub("", str(error) or type(error).__name__), secrets)

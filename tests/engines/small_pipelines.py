@@ -18,6 +18,8 @@ def step(name: str, run_prefix: str, command: dict):
     import pathlib
     import urllib.parse
 
+    from pipelines.arguments import unpack
+
     folder = pathlib.Path(urllib.parse.unquote(urllib.parse.urlsplit(run_prefix).path))
     report = folder / "steps" / f"{name}.json"
     report.parent.mkdir(parents=True, exist_ok=True)
@@ -33,7 +35,7 @@ def step(name: str, run_prefix: str, command: dict):
     with (folder / "begun.txt").open("a") as begun:
         begun.write(f"{name}\n")
     try:
-        exec(command.get("code", ""), {"folder": folder, "os": os, "Path": pathlib.Path})
+        exec(unpack(command).get("code", ""), {"folder": folder, "os": os, "Path": pathlib.Path})
     except BaseException:
         fields["state"] = "failed"
         raise

@@ -49,6 +49,14 @@ def doomed_service(home: Path, packages: Path, run: SmallRun) -> Iterator[subpro
         service.kill()
 
 
+def submits(engine: LocalEngine, run: SmallRun) -> bool:
+    try:
+        engine.submit(run.submission)
+    except TransientError:
+        return False
+    return True
+
+
 def start_waiting(engine: LocalEngine, artifacts: Path) -> SmallRun:
     run = small_run(artifacts, train=SPAWN)
     engine.submit(run.submission)
@@ -127,6 +135,22 @@ def test_a_runner_without_work_goes_and_comes_back(make_engine: Callable[..., Lo
     engine.check_health()
     engine.submit(second.submission)
     assert end_of(engine, second.id).state is EngineState.SUCCEEDED
+
+
+def test_a_runner_that_hangs_is_replaced(make_engine: Callable[..., LocalEngine], artifacts: Path):
+    engine = make_engine(start_patience_s=0.5)
+    first, second = small_run(artifacts), small_run(artifacts)
+    until(lambda: submits(engine, first), "the runner has imported kfp")
+    hanging = engine.runner_pid
+    os.kill(hanging, signal.SIGSTOP)
+
+    with pytest.raises(TransientError, match=r"The local engine's runner does not answer"):
+        engine.submit(second.submission)
+    until(lambda: engine.runner_pid != hanging)
+    until(lambda: submits(engine, second), "the next runner works")
+
+    assert [end_of(engine, run.id).state for run in (first, second)] == [EngineState.SUCCEEDED] * 2
+    assert second.begun == ["fetch", "train", "evaluate"]
 
 
 def test_a_killed_service_finds_its_runs_again(packages: Path, tmp_path: Path, artifacts: Path):
