@@ -109,7 +109,9 @@ def _sqlite(url: URL, *, exclusive: bool) -> Database:
     except OSError as error:
         if file_lock:
             file_lock.release()
-        raise UserError(f"The database {file} can not be opened: {error.strerror}.") from error
+        is_file = isinstance(error, FileExistsError | NotADirectoryError)
+        reason = f"{file.parent} is not a folder" if is_file else error.strerror
+        raise UserError(f"The database {file} can not be opened: {reason}.") from error
     engine = create_engine(
         URL.create("sqlite", database=str(file)),
         connect_args={"isolation_level": None, "timeout": BUSY_TIMEOUT_S},

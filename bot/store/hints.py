@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 CHANNEL = "mlops_bot_due"
 LISTEN_SLICE_S = 0.5  # how soon a listener sees that it should stop
-RECONNECT_AFTER_S = 5.0
+RECONNECT_AFTER_S = 1.0
 
 
 class Hints:
@@ -62,8 +62,8 @@ class Hints:
         import psycopg
 
         with self._database.engine.connect() as connection:
-            connection.detach()  # for good: it does not take a place of the pool
             driver: Any = connection.connection.driver_connection
+            connection.detach()  # for good: it does not take a place of the pool
             driver.autocommit = True
             try:
                 driver.execute(f"LISTEN {CHANNEL}")
