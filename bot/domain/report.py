@@ -138,7 +138,7 @@ def _model_report(state: ModelState, waivers: Sequence[Waiver]) -> ModelReport:
     granted = [waiver for waiver in waivers if waiver.model == run.model]
     base = state.base.result if state.base else None
     judgement = _judgement(run, result, base, state.production, granted)
-    used = {outcome.gate.text for outcome in judgement.outcomes if outcome.outcome is Outcome.WAIVED}
+    used = {_written(outcome.gate.text) for outcome in judgement.outcomes if outcome.outcome is Outcome.WAIVED}
     return ModelReport(
         run=run,
         standing=_standing(judgement, result),
@@ -152,8 +152,13 @@ def _model_report(state: ModelState, waivers: Sequence[Waiver]) -> ModelReport:
         params=compare_params(result, base) if base else (),
         data=compare_data(result.data, base.data if base else None),
         plots=tuple(PlotLine(plot, state.plots.get(plot.path)) for plot in result.plots),
-        waivers=tuple(waiver for waiver in granted if " ".join(waiver.gate.split()) not in used),
+        waivers=tuple(waiver for waiver in granted if _written(waiver.gate) not in used),
     )
+
+
+def _written(gate: str) -> str:
+    """Spaces in a gate's text mean nothing."""
+    return "".join(gate.split())
 
 
 def _active(state: ModelState) -> ModelReport:

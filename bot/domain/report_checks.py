@@ -78,7 +78,7 @@ def _annotations(failure: Failure) -> tuple[Annotation, ...]:
     *callers, innermost = frames[-ANNOTATION_LIMIT:]
     message = f"{failure.step} failed: {failure.message}" + (f"\n{failure.fix}" if failure.fix else "")
     return (
-        *(Annotation(frame.file, frame.line, f"called by {failure.step}", "notice") for frame in callers),
+        *(Annotation(frame.file, frame.line, f"{failure.step} failed below this call", "notice") for frame in callers),
         Annotation(innermost.file, innermost.line, message),
     )
 
