@@ -44,7 +44,7 @@ def _gate_notes(head: Model, base: Model, place: str) -> Notes:
     notes = []
     if here != there:
         edits = _difference(here, there)
-        notes.append(f"Gates come from {place}: this change {edits}, which counts once it is merged.")
+        notes.append(f"Gates come from {place}: this change {edits}, which counts once merged.")
     if base.gates and head.evaluate is None:
         notes.append(f"This change takes the evaluation away, which the gates of {place} need.")
     return tuple(notes)
@@ -76,9 +76,9 @@ def _deploy(head: Deploy | None, base: Deploy | None, place: str) -> tuple[Deplo
         note = f"It can be deployed once `deploy` is on {place}: a change does not name its own approvers."
         return None, (note,) if head is not None else ()
     if head is None:
-        return base, (f"Deployments follow {place}: this change takes `deploy` away, which counts once it is merged.",)
+        return base, (f"Deployments follow {place}: this change takes `deploy` away, which counts once merged.",)
     names = sorted({*head.environments, *base.environments})
     differing = [name for name in names if head.environments.get(name) != base.environments.get(name)]
-    edits = f"this change edits {listed(differing)}, which counts once it is merged"
+    edits = f"this change edits {listed(differing)}, which counts once merged"
     notes = (f"Environments, approvals and approvers come from {place}: {edits}.",) if differing else ()
     return replace(base, serve=head.serve), notes

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from markdown_it import MarkdownIt
@@ -11,6 +12,10 @@ from bot.domain.command import CommandLine
 
 COMMENT_LIMIT = 65_536  # characters, GitHub's own limit for a comment
 _DEEPEST_INDENT = 3  # spaces; Markdown takes four for code
+
+# The markers of quotes and lists at the start of a line, up to its last quote
+_MARKERS = re.compile(r"^[ \t>*+\-0-9.)]*>", re.MULTILINE)
+_QUOTES_IN_QUOTES = re.compile(r">(?: {0,3}>)+")
 
 _STARTS = "line_starts"
 _NO_END = "html_comment_without_end"
@@ -28,11 +33,18 @@ def command_lines(body: str) -> list[CommandLine]:
         return []
     body = body.replace("\r\n", "\n").replace("\r", "\n")
     source = body.split("\n")
-    paragraphs = [token.map for token in _PARSER.parse(body) if token.type == "paragraph_open" and token.level == 0]
+    # markdown-it-py 4.3 raises IndexError for a quote that ends with the text; with a last line end it does not (#415)
+    tokens = _PARSER.parse(_with_flat_quotes(body) + "\n")
+    paragraphs = [token.map for token in tokens if token.type == "paragraph_open" and token.level == 0]
     found = []
     for first, end in filter(None, paragraphs):
         found += [CommandLine(first + index + 1, text) for index, text in _slash_lines(source[first:end])]
     return found
+
+
+def _with_flat_quotes(body: str) -> str:
+    """A quote within a quote as one quote: no command is in either, and each level reads all its lines again."""
+    return _MARKERS.sub(lambda markers: _QUOTES_IN_QUOTES.sub(">", markers.group()), body)
 
 
 def _slash_lines(paragraph: Sequence[str]) -> list[tuple[int, str]]:
