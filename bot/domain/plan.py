@@ -15,7 +15,7 @@ PROJECT_FILE = "mlops.yaml"
 # The first four are GitHub's and GitLab's own (their documentation, "Skipping workflow runs", "Skip a pipeline").
 SKIP_MARKERS = ("[skip ci]", "[ci skip]", "[no ci]", "[skip-ci]", "[skip mlops]", "[mlops skip]", "[no mlops]")
 LONGEST_MESSAGE = 65_536  # characters of a commit message that are searched
-MATCH_BUDGET = 2_000_000  # comparisons of names, about a second; beyond it everything runs
+MATCH_BUDGET = 1_000_000  # comparisons of names, about a second; beyond it everything runs
 
 
 @dataclass(frozen=True, slots=True)

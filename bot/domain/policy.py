@@ -45,8 +45,8 @@ def _gate_notes(head: Model, base: Model, place: str) -> Notes:
     if here != there:
         edits = _difference(here, there)
         notes.append(f"Gates come from {place}: this change {edits}, which counts once merged.")
-    if base.gates and head.evaluate is None:
-        notes.append(f"This change takes the evaluation away, which the gates of {place} need.")
+    if base.gates and base.evaluate is not None and head.evaluate is None:
+        notes.append(f"This change takes the evaluation away: the gates of {place} judge what training reports.")
     return tuple(notes)
 
 

@@ -56,7 +56,7 @@ def test_invariant_4_compute_settings_are_those_of_the_head():
         (
             replace(BASE, evaluate=None),
             replace(BASE, evaluate=None),
-            "This change takes the evaluation away, which the gates of `main` need.",
+            "This change takes the evaluation away: the gates of `main` judge what training reports.",
         ),
         (
             replace(BASE, secrets=("WANDB_API_KEY", "PROD_TOKEN")),
