@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock
+from threading import Lock, get_ident
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
@@ -35,6 +35,7 @@ class Database:
         self._file_lock = file_lock
         # SQLite has one writer at a time; waiting for a lock of ours is fair and quick, its own busy wait sleeps
         self._turn = None if self.is_postgresql else Lock()
+        self._writing_thread = 0
         self._reader = engine.execution_options(**{_READ_ONLY: True})
 
     @contextmanager
@@ -44,7 +45,7 @@ class Database:
 
     @contextmanager
     def write(self) -> Iterator[Connection]:
-        """All of it is stored when the block ends, or none. Do not nest: SQLite has one writer."""
+        """All of it is stored when the block ends, or none. Not to be nested: SQLite has one writer."""
         with translated(self.name), self._my_turn(), self.engine.begin() as connection:
             yield connection
 
@@ -53,11 +54,15 @@ class Database:
         if self._turn is None:
             yield
             return
+        if self._writing_thread == get_ident():
+            raise RuntimeError("a write inside a write of the same thread would wait for itself")
         if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
             raise TransientError(f"The database {self.name} is busy: another write takes very long.")
+        self._writing_thread = get_ident()
         try:
             yield
         finally:
+            self._writing_thread = 0
             self._turn.release()
 
     def close(self) -> None:

@@ -22,9 +22,9 @@ class UnknownSchema(Exception):
     """The text was written by a newer version of the bot."""
 
 
-def _close(document: Mapping[str, Any], *, allow_nan: bool = True) -> str:
+def _close(document: Mapping[str, Any]) -> str:
     # ASCII only, so that NUL and lone surrogates from outside are escapes that every database keeps
-    return json.dumps({"v": SCHEMA_VERSION, **document}, separators=(",", ":"), allow_nan=allow_nan)
+    return json.dumps({"v": SCHEMA_VERSION, **document}, separators=(",", ":"))
 
 
 def _open(text: str) -> dict[str, Any]:
@@ -35,8 +35,12 @@ def _open(text: str) -> dict[str, Any]:
 
 
 def encode_result(result: Result | None) -> str | None:
-    """Raises ValueError for a metric that is not finite: it could not be read again."""
-    return None if result is None else _close({"result": result_to_json(result)}, allow_nan=False)
+    """Raises BadResult for one that could not be read again, such as one with a metric that is not finite."""
+    if result is None:
+        return None
+    document = result_to_json(result)
+    result_from_json(document)
+    return _close({"result": document})
 
 
 def decode_result(text: str | None) -> Result | None:

@@ -21,7 +21,8 @@ def migrate(database: Database) -> None:
             return
     with database.write() as connection:  # on SQLite this is the lock
         if database.is_postgresql:
-            connection.execute(text("SET LOCAL lock_timeout = 0"))
+            connection.execute(text("SET LOCAL lock_timeout = 0"))  # however long another replica migrates
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
             connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         if _revision(connection) != HEAD:
             _upgrade(connection, database.name)

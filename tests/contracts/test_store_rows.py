@@ -13,6 +13,7 @@ from bot.domain.feedback import LedgerEntry, Notice, Reaction, Reply, Shown, Sub
 from bot.domain.result import Metric
 from bot.domain.run import Phase
 from bot.ports.store import Kind
+from bot.result_file import BadResult
 
 
 def add_runs(store, *runs) -> None:
@@ -80,7 +81,7 @@ def test_saving_what_was_never_added_is_an_error_of_ours(store):
 def test_a_metric_that_is_not_finite_is_refused_before_it_can_not_be_read_again(store):
     add_runs(store, a_run("run-1"))
 
-    with pytest.raises(ValueError, match="JSON compliant"), store.transaction() as tx:
+    with pytest.raises(BadResult, match="finite number"), store.transaction() as tx:
         tx.save_run(a_run("run-1", result=a_result("run-1", metrics={"loss": Metric(float("nan"))})))
 
     assert store.run("run-1") == a_run("run-1")

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -195,52 +191,11 @@ def test_an_address_that_can_not_work_is_refused_with_one_that_could(url, proble
     )
 
 
-def test_what_was_reported_as_stored_survives_kill_9_at_any_moment_once(file):
-    """Invariant 1, ten kills: a child tells an id only after its commit."""
+def test_a_write_inside_a_write_is_refused_at_once(file):
     store = open_file(file)
+
+    with pytest.raises(RuntimeError, match="wait for itself"), store.transaction():
+        store.add_deliveries([a_delivery("d1")])
+
+    assert store.add_deliveries([a_delivery("d1")]) == [True]
     store.close()
-    chance = random.Random(20261124)
-    told: set[str] = set()
-    for life in range(10):
-        told |= ids_told_by_a_child_that_is_killed(file, life, after_s=chance.uniform(0.0, 0.1))
-
-    store = open_file(file)
-    with store.database.read() as connection:
-        kept = connection.exec_driver_sql("SELECT id FROM deliveries").scalars().all()
-        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar() == "ok"
-
-    assert told
-    assert told <= set(kept)
-    assert len(kept) == len(set(kept))
-    assert {store.delivery(delivery_id) for delivery_id in told} == {a_delivery(delivery_id) for delivery_id in told}
-    store.close()
-
-
-def ids_told_by_a_child_that_is_killed(file: Path, life: int, *, after_s: float) -> set[str]:
-    """A fork of this process, so that ten lives cost little; it opens a store of its own. The time is a moment to kill
-    at, counted from its first word, not a wait for anything."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reading)
-        store_until_killed(file, life, writing)
-    os.close(writing)
-    with open(reading, "rb") as words:  # noqa: PTH123 - a descriptor, not a path
-        first = words.read(1)
-        time.sleep(after_s)
-        os.kill(child, signal.SIGKILL)
-        os.waitpid(child, 0)
-        lines = (first + words.read()).decode().split("\n")
-    return set(lines[:-1]) - {""}  # what follows the last line end was not told in full
-
-
-def store_until_killed(file: Path, life: int, writing: int) -> None:
-    try:
-        store = open_file(file)
-        os.write(writing, b"\n")
-        for number in range(1_000_000):
-            batch = [a_delivery(f"{life}-{number}-{part}") for part in range(3)]
-            assert store.add_deliveries(batch) == [True, True, True]
-            os.write(writing, "".join(f"{delivery.id}\n" for delivery in batch).encode())
-    finally:
-        os._exit(1)
