@@ -189,4 +189,4 @@ def _types(fragment: Fragment) -> list[str]:
 def _json(value: JsonValue) -> str:
     if isinstance(value, int) and abs(value) > LARGEST_INTEGER:
         return "a very large number"  # Python refuses to write one of thousands of digits
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return value if isinstance(value, str) and value else json.dumps(value, ensure_ascii=False)
