@@ -127,13 +127,14 @@ def _homes() -> Mapping[str, list[str]]:
 
 
 def _missing_keys(rule: BrokenRule, named_at: int) -> Explained:
-    needed = rule.wanted
-    if isinstance(needed, Mapping):
+    needed, examples = rule.wanted, _EXAMPLES
+    if isinstance(needed, Mapping):  # what a timeout or resources of the evaluation need
         needed = [key for name, keys in needed.items() if name in rule.instance for key in keys]
+        examples = {"run": "`run: python evaluate.py`"}
     # jsonschema yields one error for each missing key, and says which only in its words
     for name in needed:
         if name not in rule.instance and rule.message.startswith(repr(name)):
-            yield named_at, f"The key `{name}` is missing here.", f"Add {_EXAMPLES.get(name, f'`{name}:`')}."
+            yield named_at, f"The key `{name}` is missing here.", f"Add {examples.get(name, f'`{name}:`')}."
 
 
 def _wrong_type(rule: BrokenRule, node: Node) -> tuple[str, str]:
@@ -151,6 +152,8 @@ def _type_fix(node: Node, wanted: str, part: Mapping[str, Any]) -> str:
     if wanted == "string":
         fits = re.search(part.get("pattern", ""), node.raw)
         return f'Put it in quotes: `"{node.raw}"`.' if fits else str(part["patternErrorMessage"])
+    if wanted == "object" and len(part.get("required", ())) == 1:
+        return f"Write `{{{part['required'][0]}: {plain(node.raw, limit=200)}}}`."
     if wanted == "array":
         return f"Write a list: `[{quoted(node.raw)[1:-1]}]`."
     meant = _MEANT_BOOLEANS.get(node.raw.casefold())
@@ -178,7 +181,8 @@ def _not_listed(rule: BrokenRule, node: Node) -> tuple[str, str]:
 
 
 def _not_the_constant(rule: BrokenRule, node: Node) -> tuple[str, str]:
-    return f"Found {described(node)}, expected `{rule.wanted}`.", f"Write `{rule.wanted}`."
+    quotes = " without quotes" if node.raw == str(rule.wanted) else ""
+    return f"Found {described(node)}, expected `{rule.wanted}`.", f"Write `{rule.wanted}`{quotes}."
 
 
 def _not_of_the_form(rule: BrokenRule, node: Node) -> tuple[str, str]:
