@@ -27,6 +27,7 @@ from bot.domain.result import (
 T = TypeVar("T")
 
 RESULT_LIMIT_BYTES = 4 * 1024 * 1024
+LARGEST_WHOLE = 2**63 - 1
 
 
 class BadResult(UserError):
@@ -39,6 +40,8 @@ def parse_result(content: bytes) -> Result:
         raise BadResult(f"result.json is larger than {RESULT_LIMIT_BYTES} bytes.")
     try:
         document = json.loads(content)
+        if b"\\ud" in content.lower():  # a lone surrogate can be neither stored nor sent
+            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
     except (ValueError, RecursionError) as error:
         raise BadResult(f"result.json is not JSON: {error}.") from error
     return result_from_json(document)
@@ -82,7 +85,7 @@ def _result(raw: Mapping[str, Any]) -> Result:
             Plot(_text(plot["path"]), PlotKind(plot["kind"]), _text(plot["title"])) for plot in raw.get("plots") or ()
         ),
         model_digest=_text(raw.get("model_digest") or ""),
-        model_size_bytes=int(raw.get("model_size_bytes") or 0),
+        model_size_bytes=_whole(raw.get("model_size_bytes") or 0),
         failure=_optional(raw.get("failure"), _failure),
     )
 
@@ -93,13 +96,13 @@ def _data(raw: Mapping[str, Any]) -> DataSummary:
         sha=_text(raw["sha"]),
         path=_text(raw["path"]),
         digest=_text(raw["digest"]),
-        files=int(raw["files"]),
-        size_bytes=int(raw["size_bytes"]),
-        rows=_optional(raw.get("rows"), int),
+        files=_whole(raw["files"]),
+        size_bytes=_whole(raw["size_bytes"]),
+        rows=_optional(raw.get("rows"), _whole),
         columns=tuple(
             ColumnSummary(
                 name=_text(column["name"]),
-                missing=int(column["missing"]),
+                missing=_whole(column["missing"]),
                 mean=_optional(column.get("mean"), _finite),
                 std=_optional(column.get("std"), _finite),
             )
@@ -115,8 +118,8 @@ def _step(raw: Mapping[str, Any]) -> StepResult:
         state=_text(raw["state"]),
         started_at=_optional(raw.get("started_at"), _time),
         ended_at=_optional(raw.get("ended_at"), _time),
-        exit_code=_optional(raw.get("exit_code"), int),
-        peak_memory_bytes=_optional(raw.get("peak_memory_bytes"), int),
+        exit_code=_optional(raw.get("exit_code"), _whole),
+        peak_memory_bytes=_optional(raw.get("peak_memory_bytes"), _whole),
         cpu_s=_optional(raw.get("cpu_s"), _finite),
         log_tail=tuple(_text(line) for line in tail),
     )
@@ -133,7 +136,7 @@ def _failure(raw: Mapping[str, Any]) -> Failure:
         message=_text(raw["message"]),
         fix=_text(raw.get("fix") or ""),
         frames=tuple(
-            Frame(_text(frame["file"]), int(frame["line"]), _text(frame.get("function") or ""))
+            Frame(_text(frame["file"]), _whole(frame["line"]), _text(frame.get("function") or ""))
             for frame in raw.get("frames") or ()
         ),
     )
@@ -159,6 +162,12 @@ def _finite(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
         raise ValueError(f"expected a finite number, found {value!r}")
     return float(value)
+
+
+def _whole(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_WHOLE:
+        raise ValueError(f"expected a whole number of 64 bits, found {str(value)[:40]}")
+    return value
 
 
 def _time(value: Any) -> datetime:
