@@ -14,10 +14,11 @@ from bot.web.hosts import comes_from_elsewhere, is_known_host, known_hosts
 from bot.web.session import SESSION_LASTS, Visitor
 from bot.web.site import Site
 
-SIGNED_BY_SENDER = ("/webhooks/", "/callbacks/")  # these verify each request themselves
+SIGNED_BY_SENDER = "/callbacks/"  # they verify each request themselves; webhooks do not even come here
 OPEN = ("/static/", "/login")
 OPEN_TO_PROBES = ("/healthz", "/readyz")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 FOR_PROGRAMS = ("/api/", "/metrics")
 
 # A strict cookie is not sent when another site's link leads here. A page that loads itself again is ours, and gets it.
@@ -59,7 +60,7 @@ class Access:
 
     def _enter(self, path: str, query: dict[str, list[str]]) -> Response:
         if not self._site.sessions.opens(query["token"][0]):
-            return self.sign_in_page(wrong_token=True)
+            return sign_in_page(self._site, wrong_token=True)
         rest = {name: values for name, values in query.items() if name != "token"}
         # one slash, for `//host` would lead to another site
         target = "/" + path.lstrip("/") + (f"?{urlencode(rest, doseq=True)}" if rest else "")
@@ -73,11 +74,7 @@ class Access:
             return JSONResponse({"error": words}, 401, {"WWW-Authenticate": "Bearer"})
         if headers.get("sec-fetch-site") == "cross-site" and headers.get("sec-fetch-mode") == "navigate":
             return HTMLResponse(BOUNCE, 401)
-        return self.sign_in_page(wrong_token=False)
-
-    def sign_in_page(self, *, wrong_token: bool) -> Response:
-        page = self._site.renderer.page("sign_in.html", wrong_token=wrong_token, home=self._site.settings.home)
-        return HTMLResponse(page, 403 if wrong_token else 401)
+        return sign_in_page(self._site, wrong_token=False)
 
     def _visitor(self, headers: Headers) -> Visitor:
         scheme, _, token = headers.get("authorization", "").partition(" ")
@@ -113,6 +110,13 @@ class Access:
 def cookie_name(site: Site) -> str:
     """Cookies do not tell ports apart, so that two bots on one machine need two names."""
     return f"mlops_bot_{site.settings.port}"
+
+
+def sign_in_page(site: Site, *, wrong_token: bool) -> Response:
+    """Where the token lies is said to those who can only be on this machine."""
+    home = site.settings.home if site.settings.host in LOOPBACK else ""
+    html = site.renderer.page("sign_in.html", wrong_token=wrong_token, home=home)
+    return HTMLResponse(html, 403 if wrong_token else 401)
 
 
 def signed_in(site: Site, response: Response) -> Response:

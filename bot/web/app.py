@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.errors import TransientError, UserError
 from bot.ports.store import Kind
@@ -33,7 +33,7 @@ from bot.web.pages import answers, change, commit, files, home, repository, run,
 from bot.web.rendering import STATIC, Renderer
 from bot.web.session import Sessions
 from bot.web.site import Site
-from bot.web.timings import Timings
+from bot.web.timings import Timed, Timings
 from bot.web.webhooks import Receiver
 
 
@@ -53,12 +53,12 @@ def create_app(
         wake=wake,
         sessions=Sessions(settings.access_token),
         streams=Streams(),
-        renderer=Renderer(world.clock),
+        renderer=Renderer(world.clock, own_address=settings.base_url),
         user=_user(),
     )
     inbox = Inbox(world.store.add_deliveries, stored=partial(wake, Kind.DELIVERY))
     registry = CollectorRegistry()
-    app = FastAPI(
+    app = _App(
         title="mlops-bot",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # it would be loaded from a CDN
@@ -68,20 +68,34 @@ def create_app(
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
     app.state.site = site
-    app.router.routes[:0] = _routes(world, inbox, wake, registry)
+    app.router.routes[:0] = _routes(world, wake, registry)
     app.include_router(api.router)
     app.add_middleware(Mishaps)
     app.add_middleware(Access, site=site)
-    app.add_middleware(Timings, registry=registry)
+    timings = Timings(registry)
+    app.add_middleware(Timed, timings=timings)
+    app.receiver = Timed(Mishaps(Receiver(world.forges, inbox)), timings=timings)
     return app
 
 
-def _routes(world: World, inbox: Inbox, wake: Callable[[Kind], None], registry: CollectorRegistry) -> list[BaseRoute]:
+class _App(FastAPI):
+    """Webhooks take a short way: thousands may come in a second, and they need nothing of what pages need."""
+
+    receiver: ASGIApp
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith(Receiver.prefix):
+            scope["app"] = self
+            await self.receiver(scope, receive, send)
+        else:
+            await super().__call__(scope, receive, send)
+
+
+def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegistry) -> list[BaseRoute]:
     """In this order, for a repository's key may hold slashes."""
     at_change, at_commit = "/repositories/{key:path}/changes/{number:int}", "/repositories/{key:path}/commits/{sha}"
     post = ["POST"]
     return [
-        Route("/webhooks/{forge}", Receiver(world.forges, inbox), methods=post),
         Route("/callbacks/runs/{run_id}", Callbacks(world, wake).receive, methods=post),
         Route("/healthz", health.healthz),
         Route("/readyz", health.readyz),

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import re
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bot.domain.clock import Clock
 from bot.domain.gate.verdict import number_text
@@ -30,7 +30,7 @@ _SINCE = Markup('<time data-ticks data-since datetime="{}" title="{}">{}</time>'
 class Renderer:
     """Every value is escaped; only `Markup`, which Markdown becomes after it was cleaned, is not."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, *, own_address: str) -> None:
         self._clock = clock
         self._environment = Environment(
             loader=FileSystemLoader(HERE / "templates"),
@@ -48,7 +48,8 @@ class Renderer:
             short=short_sha,
             json=json_text,
             signed=signed_number,
-            markdown=markdown,
+            markdown=partial(markdown, own_address=own_address),
+            coded=coded,
             zip=zip,
         )
         self._environment.tests.update(
@@ -130,10 +131,20 @@ def signed_number(number: float) -> str:
     return text if text.startswith("-") else f"+{text}"
 
 
+def coded(text: str) -> Markup:
+    """A sentence of ours whose `names` stand between backticks."""
+    parts = str(text).split("`")
+    if len(parts) % 2 == 0:  # one is left over: it was not meant so
+        return escape(text)
+    return Markup("").join(Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts))
+
+
 @lru_cache(maxsize=512)
-def markdown(text: str) -> Markup:
-    """Cleaned HTML. A table's alignment becomes a class, for our pages forbid styles in the text."""
-    html = _ALIGNED.sub(r' class="align-\1"', to_html(text))
+def markdown(text: str, own_address: str) -> Markup:
+    """Cleaned HTML. A table's alignment becomes a class, for our pages forbid styles in the text; links to ourselves
+    become paths, for a visitor may know us under another name."""
+    html = _ALIGNED.sub(r' class="align-\1"', to_html(text, own_address=own_address))
+    html = html.replace(f'href="{own_address}/', 'href="/').replace(f'src="{own_address}/', 'src="/')
     return Markup(html)  # noqa: S704 - nh3 has cleaned it
 
 

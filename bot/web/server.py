@@ -9,6 +9,7 @@ from fastapi import FastAPI
 
 # long enough for the requests in hand, short enough for an impatient Ctrl-C
 GRACE_S = 10
+BACKLOG = 2048
 
 
 class Server(uvicorn.Server):
@@ -21,10 +22,11 @@ class Server(uvicorn.Server):
             ws="none",
             access_log=False,  # it would print the token of the first address
             log_level="warning",
+            proxy_headers=False,  # nothing here depends on the client's address
             server_header=False,
             date_header=False,
             timeout_graceful_shutdown=GRACE_S,
-            backlog=2048,
+            backlog=BACKLOG,
         )
         super().__init__(config)
         self._streams = app.state.site.streams
@@ -35,12 +37,14 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """Bind before anything is printed or started, so that a taken port is found first. Raises OSError."""
+    """Bind before anything is printed or started: a taken port is found first, and who comes early waits. Raises
+    OSError."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((host, port))
+        listener.listen(BACKLOG)
     except OSError:
         listener.close()
         raise

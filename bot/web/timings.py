@@ -10,11 +10,13 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 BUCKETS_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
+METHODS = frozenset({"GET", "HEAD", "POST"})
+
+
 class Timings:
     """A route is named by its template, so that addresses from outside can not make up new time series."""
 
-    def __init__(self, app: ASGIApp, *, registry: CollectorRegistry) -> None:
-        self._app = app
+    def __init__(self, registry: CollectorRegistry) -> None:
         self._seconds = Histogram(
             "mlops_bot_http_request_seconds",
             "Time from a request to the end of its answer.",
@@ -22,6 +24,19 @@ class Timings:
             buckets=BUCKETS_S,
             registry=registry,
         )
+        self._known: dict[tuple[str, str, int], Histogram] = {}
+
+    def note(self, route: str, method: str, status: int, seconds: float) -> None:
+        key = route, method if method in METHODS else "other", status
+        if key not in self._known:
+            self._known[key] = self._seconds.labels(*key)
+        self._known[key].observe(seconds)
+
+
+class Timed:
+    def __init__(self, app: ASGIApp, *, timings: Timings) -> None:
+        self._app = app
+        self._timings = timings
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -41,5 +56,4 @@ class Timings:
         finally:
             route = getattr(scope.get("route"), "path", "other")
             if not route.endswith("/events"):  # those last as long as the page is open
-                method = scope["method"] if scope["method"] in ("GET", "POST", "HEAD") else "other"
-                self._seconds.labels(route, method, status).observe(perf_counter() - started)
+                self._timings.note(route, scope["method"], status, perf_counter() - started)

@@ -27,14 +27,21 @@ log = structlog.get_logger()
 
 
 class Receiver:
-    """A bare ASGI application: FastAPI's validation would cost more than the rest of the work."""
+    """A bare ASGI application, called before all that serves pages: it would cost more than the rest of the work."""
+
+    prefix = "/webhooks/"
+    path = "/webhooks/{forge}"  # names it among the routes
 
     def __init__(self, forges: Mapping[str, Forge], inbox: Inbox) -> None:
         self._forges = forges
         self._inbox = inbox
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        forge = self._forges.get(scope["path_params"]["forge"])
+        if scope["method"] != "POST":
+            await _send(send, 405, {"error": "Webhooks are sent with POST."})
+            return
+        scope["route"] = self
+        forge = self._forges.get(scope["path"].removeprefix(self.prefix))
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         try:
             status, answer = await self._receive(forge, headers, receive)

@@ -111,7 +111,7 @@ def _fragments(request: Request, report: ModelReport) -> dict[str, str]:
         "files": site.world.artifacts.files(files_run(run)) if run.phase.is_final else (),
         "files_shown": FILES_SHOWN,
     }
-    names = {"head": "run_head", "steps": "steps", "outcome": "outcome", "files": "files"}
+    names = {"head": "run_head", "steps": "steps", "outcome": "outcome", "lineage": "lineage", "files": "files"}
     return {name: site.renderer.page(f"parts/{file}.html", **values) for name, file in names.items()}
 
 

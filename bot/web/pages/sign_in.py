@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 
-from bot.web.access import signed_in
+from bot.web.access import sign_in_page, signed_in
 from bot.web.forms import read_form
 from bot.web.site import site_of
 
@@ -14,6 +14,5 @@ async def sign_in(request: Request) -> Response:
     site = site_of(request)
     fields = await read_form(request)
     if not site.sessions.opens(fields.get("token", "").strip()):
-        page = site.renderer.page("sign_in.html", wrong_token=True, home=site.settings.home)
-        return HTMLResponse(page, 403)
+        return sign_in_page(site, wrong_token=True)
     return signed_in(site, RedirectResponse("/", 303))
