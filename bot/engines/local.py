@@ -12,9 +12,8 @@ import json
 import os
 import socket
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 import structlog
@@ -24,9 +23,9 @@ from bot.domain.errors import TransientError, UserError
 from bot.domain.run import EngineRun, EngineState
 from bot.engines import local_environment
 from bot.engines.local_folder import Intent, RunFolder
-from bot.engines.local_lost import end_lost, end_unstarted, signal_supervisor, tidy
+from bot.engines.local_lost import end_unstarted, signal_supervisor, tidy
+from bot.engines.local_observer import Observer, Seen
 from bot.engines.local_process import RunnerGone, RunnerProcess
-from bot.engines.local_steps import Signature, ended, read_steps, signature, steps_folder
 from bot.engines.local_watch import Watch
 from bot.ports.engine import Submission
 from pipelines.arguments import pack
@@ -35,7 +34,6 @@ ARGUMENTS_LIMIT_BYTES = 100_000  # kfp.local passes them on in one argument, of 
 START_PATIENCE_S = 20.0  # importing kfp takes 0.5 to 2 s
 SLACK_S = 2 * 3600.0  # for fetching code, data and packages, and the report, besides the commands' own limits
 DEFAULT_TIMEOUT_S = 3600.0
-REMEMBERED_RUNS = 4096
 LOWEST_FREE_BYTES = 50_000_000
 
 log = structlog.get_logger()
@@ -82,10 +80,7 @@ class LocalEngine:
             preload=sorted(packages.glob("*.yaml")) if isinstance(packages, Path) else [],
         )
         self._watch = Watch(self._look)
-        self._intents: dict[str, Intent] = {}
-        self._seen: dict[str, Signature] = {}
-        self._ended: OrderedDict[str, EngineRun] = OrderedDict()
-        self._lock = threading.Lock()
+        self._observer = Observer(self._runs)
         self._recovery: threading.Thread | None = None
         self._closed = False
 
@@ -99,8 +94,9 @@ class LocalEngine:
     def submit(self, submission: Submission) -> None:
         folder = RunFolder.of(self._runs, submission.run_id)
         if folder.has_started or folder.has_ended:
-            self._adopt(folder)
+            self._watch.add(folder.run_id, None)
             return
+        local_environment.check_secrets(submission.secrets)
         package = self._package(submission.pipeline)
         folder.write_intent(self._intent(submission))
         for _ in range(2):  # the runner may have died, or be about to end for lack of work
@@ -109,7 +105,11 @@ class LocalEngine:
         raise TransientError(f"The local engine could not start {submission.run_id}: its runner ended.")
 
     def observe(self, run_ids: Sequence[str]) -> Mapping[str, EngineRun]:
-        return {run_id: self._observe(run_id) for run_id in run_ids}
+        seen = {run_id: self._observer.observe(run_id) for run_id in run_ids}
+        for run in seen.values():
+            if run.state is EngineState.RUNNING:
+                self._watch.add(run.run_id, None)
+        return seen
 
     def cancel(self, run_id: str) -> None:
         folder = RunFolder.of(self._runs, run_id)
@@ -140,7 +140,7 @@ class LocalEngine:
         """Remove the folders of runs that ended before then; gives how many. What they left lies elsewhere."""
         before = self._clock() - older_than
         removed = 0
-        for folder in self._folders():
+        for folder in self._observer.folders():
             exit_ = folder.exit()
             if exit_ is not None and exit_.ended_at < before and folder.remove():
                 removed += 1
@@ -203,54 +203,13 @@ class LocalEngine:
         self._watch.add(folder.run_id, ours)
         return True
 
-    # -- looking
-    def _observe(self, run_id: str) -> EngineRun:
-        with self._lock:
-            known = self._ended.get(run_id)
-        if known is not None:
-            return known
-        try:
-            folder = RunFolder.of(self._runs, run_id)
-        except ValueError:
-            return EngineRun(run_id, EngineState.UNKNOWN)
-        intent = self._intents.get(run_id) or folder.intent()
-        if intent is None:
-            return EngineRun(run_id, EngineState.UNKNOWN)
-        self._intents[run_id] = intent
-        steps = steps_folder(intent.arguments)
-        exit_ = folder.exit() or (end_lost(folder, datetime.now(UTC)) if folder.has_started else None)
-        progress = read_steps(steps, intent.pipeline)
-        if exit_ is None:
-            if not folder.has_started:
-                return EngineRun(run_id, EngineState.PENDING, progress)
-            self._watch.add(run_id, None)
-            return EngineRun(run_id, EngineState.RUNNING, progress)
-        return self._remember(EngineRun(run_id, exit_.state, ended(progress, exit_.state), exit_.reason))
-
-    def _remember(self, run: EngineRun) -> EngineRun:
-        with self._lock:
-            self._intents.pop(run.run_id, None)
-            self._ended[run.run_id] = run
-            while len(self._ended) > REMEMBERED_RUNS:
-                self._ended.popitem(last=False)
-        return run
-
+    # -- noticing
     def _look(self, run_id: str, check_alive: bool) -> bool:
         """The watch's question: whether a run goes on. Tells when something moved."""
-        folder = RunFolder.of(self._runs, run_id)
-        if folder.has_ended or (check_alive and end_lost(folder, datetime.now(UTC)) is not None):
-            self._seen.pop(run_id, None)
+        seen = self._observer.look(run_id, check_alive=check_alive)
+        if seen is not Seen.NOTHING_NEW:
             self._tell(run_id)
-            return False
-        intent = self._intents.get(run_id) or folder.intent()
-        if intent is None:  # the folder was taken away
-            return False
-        self._intents[run_id] = intent
-        now = signature(steps_folder(intent.arguments), intent.pipeline)
-        if now != self._seen.get(run_id, ()):
-            self._seen[run_id] = now
-            self._tell(run_id)
-        return True
+        return seen is not Seen.OVER
 
     def _tell(self, run_id: str) -> None:
         try:
@@ -258,30 +217,16 @@ class LocalEngine:
         except Exception:  # a hint that is not heard must not stop the watch
             log.exception("engine_hint_failed", run_id=run_id)
 
-    def _adopt(self, folder: RunFolder) -> None:
-        if not folder.has_ended:
-            self._watch.add(folder.run_id, None)
-
     def _recover(self) -> None:
-        for folder in self._folders():
+        """Look through what an earlier service left: runs to follow, runs that are lost, working files."""
+        for folder in self._observer.folders():
             if self._closed:
                 return
             if folder.has_started and not folder.has_ended:
-                if end_lost(folder, datetime.now(UTC)) is None:
+                if self._look(folder.run_id, True):
                     self._watch.add(folder.run_id, None)
-                else:
-                    self._tell(folder.run_id)
-            tidy(folder)
-
-    def _folders(self) -> list[RunFolder]:
-        names = sorted(entry.name for entry in os.scandir(self._runs))
-        folders = []
-        for name in names:
-            try:
-                folders.append(RunFolder.of(self._runs, name))
-            except ValueError:
-                continue
-        return folders
+            else:
+                tidy(folder)
 
 
 def _commands(arguments: Mapping[str, object]) -> list[dict[str, float]]:

@@ -29,10 +29,16 @@ def inherited(environ: Mapping[str, str]) -> dict[str, str]:
     return {"PATH": os.defpath} | {name: value for name, value in environ.items() if INHERITED.fullmatch(name)}
 
 
+def check_secrets(secrets: Mapping[str, str]) -> None:
+    """Raises ValueError for one that can not be a variable."""
+    for name, value in secrets.items():
+        if not VARIABLE.fullmatch(name) or "\0" in value:
+            raise ValueError(f"secret {name!r} can not be an environment variable")
+
+
 def of_run(
     base: Mapping[str, str], *, run_id: str, scratch: Mapping[str, Path], cache: Path, secrets: Mapping[str, str]
 ) -> dict[str, str]:
-    """Raises ValueError for a secret that can not be a variable."""
     own = {
         "HOME": str(scratch["home"]),
         "TMPDIR": str(scratch["tmp"]),
@@ -41,7 +47,5 @@ def of_run(
         "MLOPS_BOT_RUN_ID": run_id,
     }
     for name, value in secrets.items():
-        if not VARIABLE.fullmatch(name) or "\0" in value:
-            raise ValueError(f"secret {name!r} can not be an environment variable")
         own[name if name == CALLBACK_TOKEN else SECRET_PREFIX + name] = value
     return {**base, **own}

@@ -32,6 +32,7 @@ REQUEST_PATIENCE_S = 10.0
 LOOK_S = 1.0  # signals wake it at once; this is for the cancel file and the time limit
 LOOK_WHILE_STOPPING_S = 0.1
 OUTCOME_LIMIT_BYTES = 32_000
+OOM_SCORE = "500"  # of 1000 (proc(5), oom_score_adj)
 WATCHED = (signal.SIGCHLD, signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 Pipeline = Callable[..., object]
@@ -140,6 +141,8 @@ def _work(
                 with contextlib.suppress(OSError):  # the listing's own
                     os.close(descriptor)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
+        with contextlib.suppress(OSError):  # when memory runs out, better a run than the service
+            Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
         scratch = order.folder.scratch
         environment = local_environment.of_run(
             order.environment,

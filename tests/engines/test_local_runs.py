@@ -128,6 +128,17 @@ subprocess.run([sys.executable, '-c', daemon], env={{}}, cwd='/')
     assert alive == []
 
 
+def test_what_a_step_leaves_in_the_background_does_not_hold_the_run_up_and_ends_with_it(
+    engine: LocalEngine, artifacts: Path
+):
+    leave = "import subprocess; subprocess.Popen(['sleep', '600'], start_new_session=True)"
+    run = small_run(artifacts, train=leave)
+    engine.submit(run.submission)
+
+    assert end_of(engine, run.id).state is EngineState.SUCCEEDED
+    assert run.left_processes() == []
+
+
 def test_a_run_that_takes_too_long_is_ended_with_a_reason(packages: Path, tmp_path: Path, artifacts: Path):
     engine = local_engine(tmp_path / "home", packages, slack_s=0.5)
     run = small_run(artifacts, train=WAIT, timeout_s=0.25)
@@ -198,6 +209,14 @@ def test_arguments_that_kfp_can_not_carry_are_refused_in_words(engine: LocalEngi
 def test_a_pipeline_that_is_not_there_is_our_fault(engine: LocalEngine, artifacts: Path):
     with pytest.raises(ValueError, match="there is no compiled pipeline 'deploy'"):
         engine.submit(small_run(artifacts, pipeline="deploy").submission)
+
+
+@pytest.mark.parametrize("secrets", [{"A=B": "x"}, {"": "x"}, {"KEY": "a\0b"}])
+def test_a_secret_that_can_not_be_a_variable_is_our_fault(
+    engine: LocalEngine, artifacts: Path, secrets: dict[str, str]
+):
+    with pytest.raises(ValueError, match="can not be an environment variable"):
+        engine.submit(small_run(artifacts, secrets_=secrets).submission)
 
 
 def test_a_step_file_that_is_no_step_file_is_pending(engine: LocalEngine, artifacts: Path):
