@@ -158,15 +158,19 @@ def test_a_monorepo_gets_a_model_for_each_training_script(
     assert (ltv.name, ltv.evaluate, ltv.environment.requirements) == ("ltv", None, "requirements.txt")
     assert capsys.readouterr().out.splitlines() == [
         "Found:",
-        "  model `churn-v2`: `models/Churn_v2/src/train.py`, `models/Churn_v2/src/evaluate.py`; `requirements.txt`; "
-        + "data `models/Churn_v2/data/churn.csv`",
+        (
+            "  model `churn-v2`: `models/Churn_v2/src/train.py`, `models/Churn_v2/src/evaluate.py`; `requirements.txt`; "
+            "data `models/Churn_v2/data/churn.csv`"
+        ),
         "  model `ltv`: `models/ltv/train.py`; `models/ltv/requirements.txt`; data `data/ltv` and 1 more",
         "Wrote:",
         "  mlops.yaml",
         "  mlops.schema.json",
         "Before you go on:",
-        "  Let `models/ltv/train.py` read the data from $MLOPS_DATA_DIR, write the model to $MLOPS_MODEL_DIR, and "
-        + 'metrics.json to $MLOPS_OUTPUT_DIR, for example {"accuracy": 0.97}.',
+        (
+            "  Let `models/ltv/train.py` read the data from $MLOPS_DATA_DIR, write the model to $MLOPS_MODEL_DIR, and "
+            'metrics.json to $MLOPS_OUTPUT_DIR, for example {"accuracy": 0.97}.'
+        ),
         "Next:",
         "  mlops-bot validate",
         "  mlops-bot run train",
