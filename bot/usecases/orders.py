@@ -152,6 +152,7 @@ def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
     commands = {"train": model.train.run, "evaluate": "" if model.evaluate is None else model.evaluate.run}
     if order.pipeline != TRAIN:
         del commands["train"]
+    is_of_this_commit = data.address == order.repository.clone_address and data.sha == order.sha
     trained = order.trained.result if order.trained is not None else None
     return run_key(
         repository=order.repository.key,
@@ -160,7 +161,7 @@ def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
         pipeline_version=world.pipeline_versions[order.pipeline],
         tree_digest=world.git.tree_digest(order.repository.clone_address, order.sha, watched_paths(model)),
         data_address=data.address,
-        data_sha=data.sha or unpinned,
+        data_sha="" if is_of_this_commit else data.sha or unpinned,
         data_path=data.path,
         params=order.params,
         split=model.split,

@@ -13,7 +13,8 @@ from typing import TypeVar
 
 from bot.domain.change import Change
 from bot.domain.check import Check, CheckStatus
-from bot.domain.run import Run
+from bot.domain.result import Failure
+from bot.domain.run import Phase, Run
 from bot.ports.plain_records import Post
 from bot.service import Service
 from bot.settings import load_settings
@@ -155,11 +156,11 @@ class Running:
         return self.service.bot.records.posts(self.repository, number)
 
     def comment(self, number: int, holding: str) -> str:
-        """The living comment, once it holds these words."""
+        """The living comment, once it holds these words and says of nothing that it still runs."""
 
         def look() -> str | None:
             bodies = [post.body for post in self.posts(number) if post.is_bot and "mlops-bot:change" in post.body]
-            return bodies[0] if bodies and holding in bodies[0] else None
+            return bodies[0] if bodies and holding in bodies[0] and "●" not in bodies[0] else None
 
         return self.wait_for(f"a comment with {holding!r}", look)
 
@@ -196,3 +197,11 @@ class Running:
     def reaction_on(self, beginning: str) -> tuple[str, ...]:
         """The bot's reactions on the comment of change 1 that begins so."""
         return next(post.reactions for post in self.posts(1) if post.body.startswith(beginning))
+
+    def failure_of(self, sha: str) -> Failure:
+        """Why the run of a commit failed."""
+        run = self.ended(sha)
+        assert run.phase is Phase.FAILED
+        assert run.result is not None
+        assert run.result.failure is not None
+        return run.result.failure
