@@ -159,8 +159,8 @@ def test_a_monorepo_gets_a_model_for_each_training_script(
     assert capsys.readouterr().out.splitlines() == [
         "Found:",
         (
-            "  model `churn-v2`: `models/Churn_v2/src/train.py`, `models/Churn_v2/src/evaluate.py`; `requirements.txt`; "
-            "data `models/Churn_v2/data/churn.csv`"
+            "  model `churn-v2`: `models/Churn_v2/src/train.py`, `models/Churn_v2/src/evaluate.py`; "
+            "`requirements.txt`; data `models/Churn_v2/data/churn.csv`"
         ),
         "  model `ltv`: `models/ltv/train.py`; `models/ltv/requirements.txt`; data `data/ltv` and 1 more",
         "Wrote:",
