@@ -190,8 +190,8 @@ def test_what_is_no_file_reads_as_none(mirror: GitMirror, address: str, worktree
     (worktree.path / "linked").symlink_to("folder")
     sha = worktree.commit()
     worktree.push("main")
-    paths = ["missing", "folder", "folder/", "folder/file/x", "link", "out", "linked/file", "../x", "..",
-             "/folder/file", "", ".", "a\0b", "folder\nfile", ":folder/file", "HEAD:folder/file", "é\ud800"]  # fmt: skip
+    paths = ["missing", "folder", "folder/", "folder/file/x", "link", "out", "linked/file", "../x", "..", "",
+             "/folder/file", ".", "a\0b", "folder\nfile", ":folder/file", "HEAD:folder/file", "é\ud800"]  # fmt: skip
 
     read = {path: mirror.read(address, sha, path, limit_bytes=10) for path in paths}
 

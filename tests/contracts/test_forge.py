@@ -1,0 +1,367 @@
+"""What every forge does. Each adapter brings a `ForgeUnderTest`: the forge, and somebody who uses it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+from plain_world import SECRET, PlainWorld
+
+from bot.domain.change import (
+    Change,
+    ChangeSeen,
+    ChangeState,
+    CommentCreated,
+    Delivery,
+    Event,
+    PushReceived,
+    Repository,
+)
+from bot.domain.check import Check, CheckStatus, Conclusion
+from bot.domain.feedback import Reaction
+from bot.forges.plain.auth import signature
+from bot.ports.forge import BadPayload, BadSignature, Forge, Permission
+
+
+@dataclass(frozen=True)
+class Webhook:
+    """As it arrives."""
+
+    headers: dict[str, str]
+    body: bytes
+
+
+class ForgeUnderTest(Protocol):
+    forge: Forge
+    repository: Repository
+
+    def commit(self, branch: str, **files: str) -> str:
+        """A new commit on a branch that starts at the default one; not pushed yet."""
+
+    def amend(self, branch: str) -> str:
+        """Put another commit in the place of the branch's newest."""
+
+    def push(self, *branches: str) -> list[Webhook]:
+        """Push branches, also over another history. What the forge sent. Opens a change for each other branch."""
+
+    def delete(self, branch: str) -> list[Webhook]: ...
+
+    def merge(self, branch: str) -> list[Webhook]:
+        """Merge into the default branch."""
+
+    def write(self, change: Change, body: str) -> list[Webhook]:
+        """A person's comment."""
+
+    def open(self, webhook: Webhook) -> Delivery:
+        """As the service's endpoint does."""
+
+    def sign(self, body: bytes) -> Webhook: ...
+
+    def shown_comments(self, change: Change) -> list[str]:
+        """The bodies of all comments, the bot's and people's."""
+
+    def shown_checks(self, sha: str) -> list[Check]: ...
+
+    def shown_reactions(self, comment_id: str) -> list[str]: ...
+
+    def close(self) -> None: ...
+
+
+class PlainUnderTest:
+    """Comments reach the bot through its own page, so a "webhook" of theirs is what `say` gives."""
+
+    def __init__(self, folder: Path) -> None:
+        self.world = PlainWorld(folder)
+        self.forge: Forge = self.world.forge
+        self.commit("main", start="0")
+        self.push("main")
+        self.repository = self.world.repository
+        self._said: dict[bytes, Delivery] = {}
+
+    def commit(self, branch: str, **files: str) -> str:
+        tree = self.world.worktree
+        if tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
+            tree.git("checkout", "--quiet", branch)
+        elif branch != "main":
+            tree.branch(branch)
+        return tree.commit(f"Work on {branch}", **files)
+
+    def amend(self, branch: str) -> str:
+        self.world.worktree.git("checkout", "--quiet", branch)
+        self.world.worktree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
+        return self.world.worktree.git("rev-parse", "HEAD")
+
+    def push(self, *branches: str) -> list[Webhook]:
+        self.world.worktree.push(*branches)
+        return [self._received()]
+
+    def delete(self, branch: str) -> list[Webhook]:
+        self.world.worktree.git("checkout", "--quiet", "main")
+        return self.push(f":{branch}")
+
+    def merge(self, branch: str) -> list[Webhook]:
+        self.world.worktree.git("checkout", "--quiet", "main")
+        self.world.worktree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        return self.push("main")
+
+    def write(self, change: Change, body: str) -> list[Webhook]:
+        delivery = self.world.forge.say(change.repository, change.number, "ada", body)
+        self._said[delivery.body] = delivery
+        return [Webhook({}, delivery.body)]
+
+    def open(self, webhook: Webhook) -> Delivery:
+        if webhook.body in self._said:
+            return self._said[webhook.body]
+        delivery = self.forge.open_envelope(webhook.headers, webhook.body)
+        assert delivery is not None
+        return delivery
+
+    def sign(self, body: bytes) -> Webhook:
+        return Webhook({"x-mlops-bot-signature": signature(SECRET, body), "x-mlops-bot-delivery": "id-1"}, body)
+
+    def shown_comments(self, change: Change) -> list[str]:
+        return [post.body for post in self.world.records.posts(change.repository, change.number)]
+
+    def shown_checks(self, sha: str) -> list[Check]:
+        return self.world.records.checks(self.repository.key, sha)
+
+    def shown_reactions(self, comment_id: str) -> list[str]:
+        post = self.world.records.post(comment_id)
+        assert post is not None
+        return list(post.reactions)
+
+    def close(self) -> None:
+        self.world.close()
+
+    def _received(self) -> Webhook:
+        message = self.world.receiver.next()
+        return Webhook(message.headers, message.body)
+
+
+FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {"plain": PlainUnderTest}
+
+
+@pytest.fixture(params=sorted(FORGES))
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeUnderTest]:
+    under_test = FORGES[request.param](tmp_path)
+    yield under_test
+    under_test.close()
+
+
+def events(it: ForgeUnderTest, webhooks: list[Webhook]) -> list[Event]:
+    return [event for webhook in webhooks for event in it.forge.events(it.open(webhook))]
+
+
+def opened_change(it: ForgeUnderTest, branch: str = "better") -> Change:
+    it.commit(branch, a=branch)
+    seen = [event.change for event in events(it, it.push(branch)) if isinstance(event, ChangeSeen)]
+    assert len(seen) == 1
+    return seen[0]
+
+
+def test_a_webhook_is_taken_only_as_it_was_signed(it: ForgeUnderTest) -> None:
+    it.commit("main", a="1")
+    webhook = it.push("main")[0]
+    unsigned = {name: value for name, value in webhook.headers.items() if "signature" not in name}
+    wrong = {**webhook.headers, **{name: "sha256=0" for name in webhook.headers if "signature" in name}}
+
+    assert it.forge.open_envelope(webhook.headers, webhook.body) is not None
+    for headers, body in ((webhook.headers, webhook.body + b" "), (unsigned, webhook.body), (wrong, webhook.body)):
+        with pytest.raises(BadSignature):
+            it.forge.open_envelope(headers, body)
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b"null", b"{}", b'{"repository": 7}', b"[" * 100_000, b"\xff\xfe"])
+def test_a_signed_body_that_is_not_what_is_documented_is_refused_with_words(it: ForgeUnderTest, body: bytes) -> None:
+    webhook = it.sign(body)
+
+    with pytest.raises(BadPayload) as refused:
+        it.forge.open_envelope(webhook.headers, webhook.body)
+
+    assert str(refused.value).endswith(".")
+
+
+def test_a_webhook_that_comes_again_has_the_same_id_and_the_same_place_in_order(it: ForgeUnderTest) -> None:
+    it.commit("main", a="1")
+    webhook = it.push("main")[0]
+
+    first, again = (it.forge.open_envelope(webhook.headers, webhook.body) for _ in range(2))
+
+    assert first is not None
+    assert again is not None
+    assert (first.id, first.order_key, first.forge) == (again.id, again.order_key, it.forge.name)
+
+
+def test_a_push_to_the_default_branch_is_told_with_both_ends(it: ForgeUnderTest) -> None:
+    before = it.forge.heads(it.repository)["main"]
+    after = it.commit("main", a="1")
+
+    told = events(it, it.push("main"))
+
+    assert [(event.branch, event.before_sha, event.after_sha) for event in told if isinstance(event, PushReceived)] == [
+        ("main", before, after)
+    ]
+    assert [event for event in told if isinstance(event, ChangeSeen)] == []
+    assert it.forge.heads(it.repository) == {"main": after}
+
+
+def test_a_change_is_told_as_it_stands_and_listed_the_same(it: ForgeUnderTest) -> None:
+    head = it.commit("better", a="1")
+
+    told = [event for event in events(it, it.push("better")) if isinstance(event, ChangeSeen)]
+
+    change = told[0].change
+    assert told == [ChangeSeen(it.repository, change)]
+    assert (change.repository, change.source_branch, change.target_branch) == (it.repository.key, "better", "main")
+    assert (change.head_sha, change.state, change.from_fork) == (head, ChangeState.OPEN, False)
+    assert (change.title, change.author) == ("Work on better", "Ada")
+    assert list(it.forge.changes(it.repository)) == [change]
+
+
+def test_a_push_to_a_change_moves_its_head_also_over_another_history(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+    second = it.commit("better", a="2")
+    moved = events(it, it.push("better"))
+    rewritten = it.amend("better")
+
+    forced = events(it, it.push("better"))
+
+    numbers_and_heads = [
+        [(event.change.number, event.change.head_sha) for event in told if isinstance(event, ChangeSeen)]
+        for told in (moved, forced)
+    ]
+    assert numbers_and_heads == [[(change.number, second)], [(change.number, rewritten)]]
+
+
+def test_a_merged_change_is_told_as_merged(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+
+    told = events(it, it.merge("better"))
+
+    assert [event.change for event in told if isinstance(event, ChangeSeen)] == [
+        replace(change, state=ChangeState.MERGED)
+    ]
+    assert [seen.state for seen in it.forge.changes(it.repository)] == [ChangeState.MERGED]
+
+
+def test_a_change_whose_branch_is_deleted_is_told_as_closed(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+
+    told = events(it, it.delete("better"))
+
+    assert [event.change for event in told if isinstance(event, ChangeSeen)] == [
+        replace(change, state=ChangeState.CLOSED)
+    ]
+    assert [event.after_sha for event in told if isinstance(event, PushReceived)] == [None]
+
+
+def test_a_comment_is_told_and_listed_with_the_same_id(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+
+    told = events(it, it.write(change, "/train\n<script>$(id)"))
+
+    comments = [event.comment for event in told if isinstance(event, CommentCreated)]
+    assert len(comments) == len(told) == 1
+    comment = comments[0]
+    assert (comment.repository, comment.number, comment.body) == (
+        change.repository,
+        change.number,
+        "/train\n<script>$(id)",
+    )
+    assert list(it.forge.comments(change)) == [comment]
+
+
+def test_the_bots_own_comments_are_not_listed_as_peoples(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+
+    it.forge.put_comment(change, marker="<!-- m -->", body="/train\n<!-- m -->", known_id=None)
+
+    assert list(it.forge.comments(change)) == []
+
+
+def test_the_living_comment_is_found_by_its_id_and_else_by_its_marker(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+    it.write(change, "a person quotes <!-- m -->")
+
+    first = it.forge.put_comment(change, marker="<!-- m -->", body="one <!-- m -->", known_id=None)
+    by_id = it.forge.put_comment(change, marker="<!-- m -->", body="two <!-- m -->", known_id=first)
+    by_marker = it.forge.put_comment(change, marker="<!-- m -->", body="three <!-- m -->", known_id=None)
+    by_stale_id = it.forge.put_comment(change, marker="<!-- m -->", body="four <!-- m -->", known_id="999999")
+    other = it.forge.put_comment(change, marker="<!-- n -->", body="other <!-- n -->", known_id=None)
+
+    assert first == by_id == by_marker == by_stale_id != other
+    assert it.shown_comments(change) == ["a person quotes <!-- m -->", "four <!-- m -->", "other <!-- n -->"]
+
+
+def test_a_reaction_takes_the_place_of_the_bots_former_one(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+    it.write(change, "/train")
+    comment = it.forge.comments(change)[0]
+
+    for reaction in (Reaction.SEEN, Reaction.DONE, Reaction.DONE):
+        it.forge.react(change.repository, change.number, comment.id, reaction)
+
+    assert it.shown_reactions(comment.id) == ["+1"]
+
+
+def test_a_check_is_made_once_and_then_brought_up_to_date(it: ForgeUnderTest) -> None:
+    change = opened_change(it)
+    queued = Check("mlops/a", change.head_sha, CheckStatus.QUEUED, None, "Queued", "", "http://bot/runs/1")
+    done = replace(queued, status=CheckStatus.COMPLETED, conclusion=Conclusion.SUCCESS, title="Passed")
+
+    first = it.forge.put_check(change.repository, queued, known_id=None)
+    second = it.forge.put_check(change.repository, done, known_id=first)
+
+    assert first == second
+    assert it.shown_checks(change.head_sha) == [done]
+
+
+def test_who_owns_the_repository_may_write(it: ForgeUnderTest) -> None:
+    assert it.forge.permission(it.repository.key, "ada") in (Permission.WRITE, Permission.ADMIN)
+
+
+def test_a_forge_that_answers_is_healthy(it: ForgeUnderTest) -> None:
+    it.forge.check_health()
+
+
+def test_a_delivery_of_a_repository_that_is_not_watched_means_nothing(it: ForgeUnderTest) -> None:
+    it.commit("main", a="1")
+    delivery = it.open(it.push("main")[0])
+
+    assert list(it.forge.events(replace(delivery, order_key=f"{it.forge.name}/elsewhere"))) == []
+
+
+def test_invariant_2_what_no_webhook_told_is_seen_the_same(it: ForgeUnderTest) -> None:
+    """Changes, heads and comments as they are listed equal those that webhooks tell of."""
+    told: dict[int, Change] = {}
+    heads: dict[str, str | None] = {}
+    comments = []
+
+    def hear(webhooks: list[Webhook]) -> None:
+        for event in events(it, webhooks):
+            match event:
+                case ChangeSeen():
+                    told[event.change.number] = event.change
+                case PushReceived():
+                    heads[event.branch] = event.after_sha
+                case CommentCreated():
+                    comments.append(event.comment)
+
+    for branch in ("merged", "closed", "moved", "kept"):
+        it.commit(branch, **{branch: "1"})
+        hear(it.push(branch))
+    it.commit("moved", moved="2")
+    hear(it.push("moved"))
+    hear(it.write(next(change for change in told.values() if change.source_branch == "kept"), "/train"))
+    hear(it.merge("merged"))
+    hear(it.delete("closed"))
+
+    listed = {change.number: change for change in it.forge.changes(it.repository)}
+    assert listed == told
+    assert dict(it.forge.heads(it.repository)) == {branch: sha for branch, sha in heads.items() if sha is not None}
+    assert [comment for change in told.values() for comment in it.forge.comments(change)] == comments
+    assert json.dumps(sorted(change.state for change in listed.values())) == '["closed", "merged", "open", "open"]'
