@@ -75,8 +75,10 @@ class Worker:
             self._threads.append(thread)
 
     def wake(self, kind: Kind) -> None:
-        """A hint that a row of this kind may be due. Cheap, from any thread."""
-        self._hints[kind].release()
+        """A hint that a row of this kind may be due. Cheap, from any thread; kinds without a lane are left alone."""
+        hint = self._hints.get(kind)
+        if hint is not None:
+            hint.release()
 
     def stop(self, *, timeout_s: float = 10.0) -> None:
         """Let the rows in hand finish; what is not finished is taken up by the next start, when its lease ends."""

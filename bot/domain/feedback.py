@@ -20,7 +20,8 @@ class Reaction(StrEnum):
 class Notice:
     """What is said of a head besides its runs: an invalid `mlops.yaml`, a skipped push, no model touched.
 
-    `conclusion` is failure or neutral. `body` is Markdown of our own making, with text from outside already escaped.
+    `conclusion` is failure or neutral. `body` is text and code between backticks; it is escaped when it is
+    rendered.
     """
 
     sha: str

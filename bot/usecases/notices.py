@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bot.comments.escape import prose
 from bot.domain.check import Annotation
 from bot.domain.feedback import Notice
 from bot.domain.plan import PROJECT_FILE, Plan
@@ -17,7 +16,7 @@ def invalid_project(sha: str, error: ProjectFileError) -> Notice:
     problems = error.errors
     count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
     lines = [
-        f"- line {problem.line}, column {problem.column}: {prose(problem.sentence)}"
+        f"- line {problem.line}, column {problem.column}: {problem.sentence}"
         for problem in problems[:SHOWN_ERRORS]
     ]
     if len(problems) > SHOWN_ERRORS:

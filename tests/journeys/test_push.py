@@ -71,7 +71,8 @@ def test_pushing_the_same_work_again_reuses_the_run(place: Workplace, running: R
     assert again.phase is Phase.REUSED
     assert again.reused_run == first.id
     assert again.result == first.result
-    assert "reused run" in running.comment(1, sha[:7])
+    assert first.id in running.comment(1, sha[:7])
+    assert "(reused)" in running.comment(1, sha[:7])
 
 
 def test_a_new_head_supersedes_the_older_heads_run(place: Workplace, running: Running):

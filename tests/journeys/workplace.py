@@ -21,7 +21,7 @@ from bot.settings import load_settings
 
 T = TypeVar("T")
 
-DEADLINE_S = 60.0
+DEADLINE_S = 30.0
 
 # Plain Python, so that a step costs what a Python start costs.
 TRAIN = """
