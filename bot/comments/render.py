@@ -95,7 +95,7 @@ def _row(model: ModelReport) -> dict[str, Any]:
 
 def _notice(notice: Notice, *, heading: bool) -> Block:
     """The body's lines are escaped again, whoever made them; code between backticks and lists stay."""
-    title = prose(notice.title, limit=TITLE_LIMIT)
+    title = prose(notice.title, limit=TITLE_LIMIT) or Markdown("Something is to be said of this commit")
     lines = notice.body.splitlines()
     variants = [
         render("notice", heading=heading, title=title, body=sentences(lines[:count]), more=max(0, len(lines) - count))

@@ -193,6 +193,11 @@ def test_the_page_has_no_tag_but_ours(text: str) -> None:
     assert all(entry[-1].startswith(LINKS.public_url) for entry in tags.seen if entry[0] in ("a", "img"))
 
 
+@pytest.mark.parametrize("text", [" ", "\n\n", "\x00\u200b"])
+def test_a_failure_without_visible_words_says_so(text: str) -> None:
+    assert "**It gave no reason.**" in render_comment(poisoned(text), limit=1_000_000)
+
+
 def test_templates_are_never_made_of_text_from_outside() -> None:
     assert "49" not in render_comment(poisoned("{{7*7}}"), limit=1_000_000)
 
