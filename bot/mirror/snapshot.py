@@ -87,7 +87,11 @@ class _WorkingTree:
         variables = {
             f"GIT_{role}_{field}": value
             for role in ("AUTHOR", "COMMITTER")
-            for field, value in (("NAME", name.strip(" .,:;<>\"\\'") or "mlops-bot"), ("EMAIL", email), ("DATE", date))
+            for field, value in (
+                ("NAME", name.strip(" .,:;<>\"\\'") or "mlops-bot"),
+                ("EMAIL", email),
+                ("DATE", f"@{date}"),
+            )
         }
         parent = ["-p", head] if head else []
         message = "Working tree, with what is not committed yet"
