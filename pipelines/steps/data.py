@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import posixpath
 import shutil
 from collections.abc import Callable
@@ -130,7 +129,10 @@ def _find(where: DataAt, checkout: Checkout, cache: Path, say: Say) -> _Source:
         return _Source(_key("git", oid, where), lambda folder: _from_git(where, checkout, folder))
     if pointer is None or not pointer.md5:
         oid = _digest("\n".join(tree[name] + name for name in names if name.endswith((".dvc", "dvc.lock"))))
-        return _Source(_key("dvc", oid, where), lambda folder: _through_dvc(where, checkout, cache, None, folder, say))
+        remote = _remote(where, pointer.path if pointer else where.path, "", checkout, names)
+        return _Source(
+            _key("dvc", oid, where), lambda folder: _through_dvc(where, checkout, cache, remote, folder, say)
+        )
     return _Source(
         _key("md5", pointer.md5, where),
         lambda folder: _from_dvc(where, checkout, names, pointer, cache, folder, say),
@@ -141,13 +143,12 @@ def _from_dvc(
     where: DataAt, checkout: Checkout, names: list[str], pointer: Pointer, cache: Path, folder: Path, say: Say
 ) -> None:
     """Straight out of a folder remote or the repository's own DVC cache; through DVC itself from everywhere else."""
-    own = where.address.removeprefix("file://")
-    read = lambda file: checkout.read(where.sha, file)  # noqa: E731 - the one-line reader of this commit
-    remote = find_remote(pointer.path, pointer.remote, names=names, read=read, base=own)
-    folders = [posixpath.join(own, ".dvc", "cache", "files", "md5")] if os.path.isabs(own) else []  # noqa: PTH117
+    own = Path(where.address.removeprefix("file://"))
+    remote = _remote(where, pointer.path, pointer.remote, checkout, names)
+    folders = [own / ".dvc" / "cache" / "files" / "md5"] if own.is_absolute() else []
     if remote and remote.folder:
-        folders.append(posixpath.join(remote.folder, "files", "md5"))
-    if copy_from_folders(pointer, [Path(f) for f in folders if Path(f).is_dir()], folder, str(where)):
+        folders.append(Path(remote.folder) / "files" / "md5")
+    if copy_from_folders(pointer, [place for place in folders if place.is_dir()], folder, str(where)):
         say(f"Data {where}: read from the DVC remote's folder, checked by md5.")
         return
     if remote and remote.folder:
@@ -159,6 +160,11 @@ def _from_dvc(
             fix="Add one with `dvc remote add -d`, commit .dvc/config, and `dvc push`.",
         )
     _through_dvc(where, checkout, cache, remote, folder, say)
+
+
+def _remote(where: DataAt, path: str, name: str, checkout: Checkout, names: list[str]) -> Remote | None:
+    base = where.address.removeprefix("file://")
+    return find_remote(path, name, names=names, read=lambda file: checkout.read(where.sha, file), base=base)
 
 
 def _not_in_remote(where: DataAt, remote: Remote, pointer: Pointer) -> StepFailed:
@@ -183,7 +189,7 @@ def _through_dvc(where: DataAt, checkout: Checkout, cache: Path, remote: Remote 
         checkout.check_out(where.sha)
     except GitFailed as failed:
         raise _repository_failed(where, failed) from failed
-    reason = pull_with_dvc(checkout.folder, where.path, cache / "dvc")
+    reason = pull_with_dvc(checkout.folder, where.path, cache / "dvc", remote)
     if reason:
         raise StepFailed(
             FailureKind.DATA,

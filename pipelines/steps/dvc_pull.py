@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.steps.dvc_files import Pointer
+from pipelines.steps.dvc_files import Pointer, Remote
 from pipelines.steps.failure import FailureKind, StepFailed
 from pipelines.steps.masking import mask_address
 from pipelines.steps.workplace import CALLBACK_TOKEN, SECRET_PREFIX
@@ -80,16 +80,22 @@ def _copy_and_hash(source: Path, target: Path) -> str:
     return digest.hexdigest()
 
 
-def pull_with_dvc(checkout: Path, path: str, cache: Path) -> str:
-    """DVC's own words when it fails, "" when it worked. What is pulled stays in `cache` for later pulls."""
+def pull_with_dvc(checkout: Path, path: str, cache: Path, remote: Remote | None) -> str:
+    """DVC's own words when it fails, "" when it worked. What is pulled stays in `cache` for later pulls.
+
+    A remote's folder may be relative to where the repository really lies, so DVC is told where that is.
+    """
     local_config = checkout / ".dvc" / "config.local"
     if not local_config.parent.is_dir():
         return "the repository has no .dvc folder"
     cache.mkdir(parents=True, exist_ok=True)
-    local_config.write_text(f"[core]\n    analytics = false\n    check_update = false\n[cache]\n    dir = {cache}\n")
+    place = f"['remote \"{remote.name}\"']\n    url = {remote.folder}\n" if remote and remote.folder else ""
+    local_config.write_text(
+        f"[core]\n    analytics = false\n    check_update = false\n[cache]\n    dir = {cache}\n{place}"
+    )
     recursive = ["--recursive"] if (checkout / path).is_dir() else []
     done = subprocess.run(
-        [sys.executable, "-m", "dvc", "pull", "--quiet", *recursive, "--", path],
+        [sys.executable, "-m", "dvc", "pull", *recursive, "--", path],
         cwd=checkout,
         env=_environment(cache),
         stdin=subprocess.DEVNULL,

@@ -19,6 +19,7 @@ from pipelines.steps.prefix import Prefix
 
 STEPS = {"train": ("fetch", "train", "evaluate"), "evaluate": ("fetch", "evaluate")}
 _NEVER_RAN = {"state": "skipped", "started_at": None, "ended_at": None}
+_STATES = ("running", "succeeded", "failed", "skipped", "canceled")
 _STEP_FIELDS = ("name", "state", "started_at", "ended_at", "exit_code", "peak_memory_bytes", "cpu_s", "log_tail")
 
 
@@ -117,12 +118,17 @@ def build_result(request: Request, running: Step, final_state: str, final_error:
 
 
 def _record(prefix: Prefix, name: str) -> dict[str, Any]:
-    """The step's own record; of a step that was cut off only that it began, and of one that never ran nothing."""
+    """The step's own record; of a step that was cut off only that it began, and of one that never ran nothing.
+
+    The model's code could write there, too: what is not a record is taken for none.
+    """
     for path in (f"records/{name}.json", f"steps/{name}.json"):
-        content = prefix.read(path)
-        if content is not None:
-            record: dict[str, Any] = json.loads(content)
-            return record
+        try:
+            record = json.loads(prefix.read(path) or b"null")
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(record, dict) and record.get("state") in _STATES:
+            return {**_NEVER_RAN, **record, "name": name}
     return {"name": name, **_NEVER_RAN}
 
 
