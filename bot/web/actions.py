@@ -14,7 +14,8 @@ class Actions:
     """Every call is synchronous and thread-safe, and raises UserError when it is refused.
 
     comment(repository, number, author, body) gives the id of the new comment.
-    cancel_run(run id, by) asks for a run's end; rerun_run(run id, by) asks for the same again.
+    cancel_run(run id, by) asks for a run's end; rerun_run(run id, by) asks for the same again, and
+    gives the new run's id if it is known already.
     posts(repository, number) are a change's comments, oldest first, the bot's own among them.
     checks(repository, sha) are the checks of a commit.
     living_comment(repository, number) is the Markdown of the change's report; "" when there is none, or when it is one
@@ -23,7 +24,7 @@ class Actions:
 
     comment: Callable[[str, int, str, str], str]
     cancel_run: Callable[[str, str], None]
-    rerun_run: Callable[[str, str], None]
+    rerun_run: Callable[[str, str], str | None]
     posts: Callable[[str, int], list[Post]]
     checks: Callable[[str, str], list[Check]]
     living_comment: Callable[[str, int], str] = lambda _repository, _number: ""

@@ -94,13 +94,12 @@ def on_user_error(_request: Request, error: Exception) -> JSONResponse:
     return JSONResponse({"error": error.problem, "fix": error.fix}, 409)
 
 
-def _act(request: Request, run_id: str, action: Callable[[str, str], None]) -> RunOut:
+def _act(request: Request, run_id: str, action: Callable[[str, str], str | None]) -> RunOut:
     _only_with_token(request)
     site = site_of(request)
     if site.world.store.run(run_id) is None:
         raise HTTPException(404)
-    action(run_id, site.user)
-    after = site.world.store.run(run_id)
+    after = site.world.store.run(action(run_id, site.user) or run_id)
     assert after is not None
     return RunOut.of(run_line(after, site.world))
 

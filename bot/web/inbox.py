@@ -14,7 +14,11 @@ from bot.domain.errors import TransientError
 
 BATCH_LIMIT = 256  # keeps one transaction, and so the wait of the first in it, short
 QUEUE_LIMIT = 4096
+# GitHub and GitLab hang up after 10 s (GitHub docs, "Best practices for using webhooks")
+PATIENCE_S = 8.0
 QUEUE_LIMIT_BYTES = 256 * 1024 * 1024  # ten of the largest bodies that GitHub sends
+
+NO_ANSWER = "the store does not answer"
 
 log = structlog.get_logger()
 
@@ -40,14 +44,13 @@ class Inbox:
         self._queue_bytes = 0
         self._committing: asyncio.Task[None] | None = None
         self._closed = False
+        self._is_late = False
         # a thread of its own, so that slow pages can not keep webhooks waiting
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="inbox")
 
     async def put(self, delivery: Delivery) -> bool:
         """Wait until it is durable. False when it was there before. Raises NotStored."""
-        full = len(self._queue) >= QUEUE_LIMIT or self._queue_bytes + len(delivery.body) > QUEUE_LIMIT_BYTES
-        if self._closed or full:
-            raise NotStored("closing" if self._closed else "too many deliveries are waiting")
+        self._check_room(len(delivery.body))
         loop = asyncio.get_running_loop()
         waiting = _Waiting(delivery, loop.create_future())
         self._queue.append(waiting)
@@ -55,6 +58,14 @@ class Inbox:
         if self._committing is None:
             self._committing = loop.create_task(self._commit_all())
         return await waiting.is_new
+
+    def _check_room(self, size_bytes: int) -> None:
+        if self._closed:
+            raise NotStored("the bot is stopping")
+        if self._is_late:
+            raise NotStored(NO_ANSWER)
+        if len(self._queue) >= QUEUE_LIMIT or self._queue_bytes + size_bytes > QUEUE_LIMIT_BYTES:
+            raise NotStored("too many deliveries are waiting")
 
     async def close(self) -> None:
         """Take nothing more, and wait until what was taken is stored."""
@@ -74,7 +85,7 @@ class Inbox:
 
     async def _commit(self, batch: Sequence[_Waiting]) -> None:
         try:
-            are_new = await self._in_thread([waiting.delivery for waiting in batch])
+            are_new = await self._add_in_thread(batch)
         except TransientError as error:
             self._refuse(batch, error)
         except Exception as error:  # noqa: BLE001 - the web's edge: one bad delivery must not take the others with it
@@ -89,11 +100,22 @@ class Inbox:
                     waiting.is_new.set_result(is_new)
             self._stored()
 
-    async def _in_thread(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, self._add, deliveries)
+    async def _add_in_thread(self, batch: Sequence[_Waiting]) -> list[bool]:
+        """Nobody waits longer than the sender does: what is stored after all is a duplicate when it comes again."""
+        loop = asyncio.get_running_loop()
+        adding = loop.run_in_executor(self._thread, self._add, [waiting.delivery for waiting in batch])
+        await asyncio.wait({adding}, timeout=PATIENCE_S)
+        if not adding.done():
+            self._is_late = True
+            queue, self._queue, self._queue_bytes = self._queue, [], 0
+            self._refuse([*batch, *queue], TimeoutError(f"no commit within {PATIENCE_S} s"))
+        try:
+            return await adding
+        finally:
+            self._is_late = False
 
     def _refuse(self, batch: Sequence[_Waiting], error: Exception) -> None:
         log.error("deliveries_not_stored", count=len(batch), reason=str(error) or type(error).__name__)
         for waiting in batch:
             if not waiting.is_new.done():
-                waiting.is_new.set_exception(NotStored("the store does not answer"))
+                waiting.is_new.set_exception(NotStored(NO_ANSWER))

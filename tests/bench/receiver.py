@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import subprocess
 import sys
@@ -89,14 +88,12 @@ def _serve(home: Path) -> None:
 
 
 def _request(delivery_id: str) -> bytes:
-    from tests.web.kit import signature
+    from tests.web.kit import push_body, push_headers
 
-    body = json.dumps({"id": delivery_id, "event": "comment", "body": PADDING}).encode()
-    head = (
-        f"POST /webhooks/plain HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-        f"X-Signature: {signature(body)}\r\nContent-Length: {len(body)}\r\n\r\n"
-    )
-    return head.encode() + body
+    body = push_body(padding=PADDING)
+    headers = {"Host": "127.0.0.1", "Content-Length": str(len(body)), **push_headers(body, delivery_id)}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+    return f"POST /webhooks/plain HTTP/1.1\r\n{lines}\r\n".encode() + body
 
 
 async def _send(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hmac
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -16,13 +15,14 @@ import httpx
 from fastapi import FastAPI
 
 from bot.artifacts import open_artifacts
-from bot.domain.change import Delivery
 from bot.domain.errors import TransientError, UserError
 from bot.domain.links import Links
 from bot.domain.run import EngineRun, EngineState
+from bot.forges.plain.api import PlainForge
+from bot.forges.plain.auth import signature
+from bot.mirror import GitMirror
 from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Submission
-from bot.ports.forge import BadPayload, BadSignature, Capabilities
 from bot.ports.store import Kind
 from bot.settings import Settings, load_settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
@@ -61,30 +61,14 @@ class StillEngine:
         pass
 
 
-class SignedForge:
-    """The part of a forge that the web needs: envelopes, signed with HMAC over the raw body."""
-
-    name = "plain"
-    capabilities = Capabilities(check_runs=True, buttons=False, comment_limit=65_536, check_text_limit=65_535)
-
-    def open_envelope(self, headers: Mapping[str, str], body: bytes) -> Delivery | None:
-        if not hmac.compare_digest(headers.get("x-signature", ""), signature(body)):
-            raise BadSignature
-        try:
-            payload = json.loads(body)
-        except ValueError as error:
-            raise BadPayload("The body is not JSON.") from error
-        if payload.get("event") == "ping":
-            return None
-        received_at = datetime.now(UTC)
-        return Delivery(payload["id"], self.name, payload["event"], body, payload["id"], received_at)
-
-    def check_health(self) -> None:
-        pass
+def push_body(**fields: Any) -> bytes:
+    """What the post-receive hook sends of a push to `main`."""
+    ref = {"ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40}
+    return json.dumps({"repository": "plain/models", "pusher": "alice", "refs": [ref], **fields}).encode()
 
 
-def signature(body: bytes) -> str:
-    return hmac.new(HOOK_SECRET.encode(), body, "sha256").hexdigest()
+def push_headers(body: bytes, delivery_id: str = "d1") -> dict[str, str]:
+    return {"X-MLOps-Bot-Delivery": delivery_id, "X-MLOps-Bot-Signature": signature(HOOK_SECRET, body)}
 
 
 @dataclass
@@ -97,6 +81,7 @@ class Workplace:
     records: SqlPlainRecords
     artifacts: Artifacts
     engine: StillEngine
+    forge: PlainForge
     app: FastAPI
     wakes: list[Kind] = field(default_factory=list)
     acted: list[tuple[str, ...]] = field(default_factory=list)
@@ -117,19 +102,26 @@ class Workplace:
 @contextmanager
 def open_workplace(home: Path, **changes: Any) -> Iterator[Workplace]:
     """`changes` are of the settings."""
-    settings = replace(load_settings({"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "8321"}), **changes)
+    environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "8321", "MLOPS_BOT_HOOK_SECRET": HOOK_SECRET}
+    settings = replace(load_settings(environ), **changes)
     store = open_store(settings.database_url)
     records = SqlPlainRecords(store.database)
     engine = StillEngine()
     artifacts = open_artifacts(settings.artifacts_url)
-    place = Workplace(home, settings, store, records, artifacts, engine, FastAPI())
+    git = GitMirror(home, allow_local=True)
+    repositories = home / "repositories"
+    repositories.mkdir(exist_ok=True)
+    forge = PlainForge(
+        repositories, home=home, records=records, git=git, hook_secret=settings.hook_secret, clock=utc_now
+    )
+    place = Workplace(home, settings, store, records, artifacts, engine, forge, FastAPI())
     world = World(
-        clock=lambda: datetime.now(UTC),
+        clock=utc_now,
         store=store,
-        forges={"plain": SignedForge()},  # type: ignore[dict-item]  # the rest of a forge is not the web's concern
+        forges={"plain": forge},
         engine=engine,
         artifacts=artifacts,
-        git=None,  # type: ignore[arg-type]  # pages read no repository
+        git=git,
         links=Links(settings.base_url),
         callback_links=Links(settings.base_url),
         callback_token=lambda run_id: f"callback-token-of-{run_id}",
@@ -141,24 +133,29 @@ def open_workplace(home: Path, **changes: Any) -> Iterator[Workplace]:
     try:
         yield place
     finally:
+        git.close()
         store.close()
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _actions(place: Workplace) -> Actions:
     def comment(repository: str, number: int, author: str, body: str) -> str:
-        if place.refusal:
-            raise place.refusal
-        now = datetime.now(UTC)
-        return place.records.add_post(repository, number, author=author, body=body, is_bot=False, now=now).id
+        delivery = place.forge.say(repository, number, author, body)
+        place.store.add_deliveries([delivery])
+        return delivery.id
 
-    def act(name: str, run_id: str, by: str) -> None:
+    def act(name: str, run_id: str, by: str) -> str:
         if place.refusal:
             raise place.refusal
         place.acted.append((name, run_id, by))
+        return run_id
 
     return Actions(
         comment=comment,
-        cancel_run=lambda run_id, by: act("cancel", run_id, by),
+        cancel_run=lambda run_id, by: act("cancel", run_id, by) and None,
         rerun_run=lambda run_id, by: act("rerun", run_id, by),
         posts=place.records.posts,
         checks=place.records.checks,

@@ -190,6 +190,8 @@ def _seed_rows(place: Workplace) -> None:
             tx.save_change(change)
         for run in runs:
             tx.add_run(run, now=NOW)
+    for change in changes:
+        place.records.add_change(change)
     steps = (
         StepProgress("fetch", "succeeded", ago(seconds=42), ago(seconds=41.4)),
         StepProgress("train", "running", ago(seconds=41.4)),

@@ -69,10 +69,10 @@ def check_lines(checks: Sequence[Check]) -> list[CheckLine]:
 def _comment(request: Request, body: str) -> Response:
     site, repository, number = site_of(request), repository_or_404(request), _number(request)
     try:
-        comment_id = post_comment(site, repository.key, number, author=site.user, body=body)
+        post_comment(site, repository.key, number, author=site.user, body=body)
     except UserError as error:
         return _change_page(request, status=422, draft=body, refusal=error)
-    return RedirectResponse(f"{Links().change(repository.key, number)}#comment-{comment_id}", 303)
+    return RedirectResponse(f"{Links().change(repository.key, number)}#latest", 303)
 
 
 def _change_page(request: Request, *, status: int = 200, draft: str = "", refusal: UserError | None = None) -> Response:

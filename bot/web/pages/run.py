@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import anyio.to_thread
 from starlette.exceptions import HTTPException
@@ -66,13 +66,13 @@ def run_or_404(request: Request) -> Run:
     return seen
 
 
-def _act(request: Request, action: Any) -> Response:
+def _act(request: Request, action: Callable[[str, str], str | None]) -> Response:
     seen = run_or_404(request)
     try:
-        action(seen.id, site_of(request).user)
+        shown = action(seen.id, site_of(request).user) or seen.id
     except UserError as error:
         return _run_page(request, status=409, refusal=error)
-    return RedirectResponse(Links().run(seen.id), 303)
+    return RedirectResponse(Links().run(shown), 303)
 
 
 def _run_page(request: Request, *, status: int = 200, refusal: UserError | None = None) -> Response:
