@@ -14,10 +14,10 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from pipelines.steps import workplace
 from pipelines.steps.failure import FailureKind, StepFailed
 from pipelines.steps.pip_config import from_pip_config
 from pipelines.steps.requirements_file import Line, as_frame, blamed_lines, read_requirements
-from pipelines.steps.workplace import kept
 
 # Part of every environment's hash: raise it when environments are to be built differently.
 ENVIRONMENT_REVISION = "1"
@@ -46,8 +46,14 @@ def prepare_environment(
 
     Raises StepFailed with uv's own words.
     """
-    if wanted.get("image"):
+    if wanted.get("image") and not workplace.is_local():
         return None
+    if wanted.get("image") and not wanted.get("requirements"):
+        raise StepFailed(
+            FailureKind.REQUIREMENTS,
+            f"The model wants the image `{wanted['image']}`, and images run on a cluster only.",
+            fix="Name `environment.requirements` in mlops.yaml besides, for runs on one machine.",
+        )
     python = str(wanted.get("python") or "{}.{}".format(*sys.version_info[:2]))
     requirements = model_folder / wanted["requirements"] if wanted.get("requirements") else None
     lines = read_requirements(requirements, checkout=checkout) if requirements else []
@@ -150,7 +156,7 @@ class _Builder:
         own = {name: value for name, value in os.environ.items() if name.startswith(("UV_", "PIP_"))}
         own = {**from_pip_config(), **own}
         own |= {uv: own[pip] for pip, uv in _FROM_PIP.items() if pip in own and uv not in own}
-        return {**kept(os.environ, _KEPT), "UV_CACHE_DIR": str(self._cache / "uv"), **own}
+        return {**workplace.kept(os.environ, _KEPT), "UV_CACHE_DIR": str(self._cache / "uv"), **own}
 
 
 def _last(words: str) -> str:

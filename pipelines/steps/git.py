@@ -101,7 +101,7 @@ class Checkout:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=_environment(address, self.folder),
+                env=git_environment(address, self.folder),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=GIT_TIMEOUT_S,
@@ -121,7 +121,7 @@ def _reason(words: str) -> str:
     return "; ".join(dict.fromkeys(line[:300] for line in (telling or lines)[:3])) or "git failed without a word"
 
 
-def _environment(address: str, folder: Path) -> dict[str, str]:
+def git_environment(address: str, folder: Path) -> dict[str, str]:
     environment = {
         **kept(os.environ, _KEPT),
         "GIT_CONFIG_NOSYSTEM": "1",

@@ -9,10 +9,16 @@ MASK = "***"
 
 # user:password@ or a lone token@ in an address, as package indexes and git remotes have them
 _ADDRESS = re.compile(r"(?<=://)(?:[^/\s@:]+:[^/\s@]+|[^/\s@:]{20,})(?=@)")
+# GitHub, GitLab, Slack, Hugging Face, Google, AWS (their documented prefixes), and JSON web tokens
+_WELL_KNOWN = re.compile(
+    r"\b(?:(?:gh[pousr]_|github_pat_|glpat-|glrt-|xox[abprs]-|hf_|AIza)[\w-]{16,}|(?:AKIA|ASIA)[A-Z0-9]{16}\b"
+    r"|eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]{8,})",
+    re.ASCII,
+)
 
 
 class Masker:
-    """Replaces the given values, each line of a value that has several, and passwords in addresses."""
+    """Replaces the given values, each line of a value that has several, and what has the shape of a token."""
 
     def __init__(self, secrets: Iterable[str] = ()) -> None:
         lines = {line.strip() for secret in secrets for line in (secret, *secret.splitlines())}
@@ -24,7 +30,9 @@ class Masker:
         for value in self._values:
             if value in text:
                 text = text.replace(value, MASK)
-        return _ADDRESS.sub(MASK, text) if "://" in text else text
+        if "://" in text:
+            text = _ADDRESS.sub(MASK, text)
+        return _WELL_KNOWN.sub(MASK, text)
 
 
 def mask_address(address: str) -> str:

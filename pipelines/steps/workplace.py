@@ -25,6 +25,11 @@ def scratch(step: str) -> Path:
     return folder
 
 
+def is_local() -> bool:
+    """Whether the step is a process on the bot's machine, and not a container that has the model's own image."""
+    return bool(os.environ.get(WORKDIR))
+
+
 def cache() -> Path:
     """Without one the run keeps nothing for later runs: on a cluster each step's container starts empty."""
     configured = os.environ.get(CACHE)

@@ -110,6 +110,15 @@ def test_a_package_of_the_repository_itself_is_installed_for_this_step_alone(sho
     assert not (shop.folder / "cache" / "environments").exists()
 
 
+def test_an_image_is_refused_where_there_are_no_containers(shop: Workshop):
+    shop.write()
+
+    failure = failure_of(shop.run(environment={"python": "", "requirements": "", "image": "acme/gpu:1"}))
+
+    assert failure.kind is FailureKind.REQUIREMENTS
+    assert failure.message == "The model wants the image `acme/gpu:1`, and images run on a cluster only."
+
+
 @pytest.mark.usefixtures("wheels")
 def test_a_half_built_environment_is_built_anew(shop: Workshop):
     shop.write({"models/churn/requirements.txt": "tiny==1.0\n"}, train=USE_TINY)

@@ -112,7 +112,7 @@ def test_secrets_are_masked_in_the_log_and_the_result(shop: Workshop, monkeypatc
     monkeypatch.setenv("MLOPS_BOT_CALLBACK_TOKEN", "callback-token")
     shop.write(
         train="import os\nkey = os.environ['KEY']\nprint(key)\n"
-        "print('https://me:pa55word@example.com/x')\nraise ValueError(key)\n"
+        "print('https://me:pa55word@example.com/x', 'ghp_' + 'x' * 36)\nraise ValueError(key)\n"
     )
 
     result = shop.run(secrets=["KEY"])
@@ -122,4 +122,4 @@ def test_secrets_are_masked_in_the_log_and_the_result(shop: Workshop, monkeypatc
         assert secret not in everything
     assert result.failure is not None
     assert result.failure.message == "ValueError: ***"
-    assert "https://***@example.com/x" in result.steps[1].log_tail
+    assert "https://***@example.com/x ***" in result.steps[1].log_tail
