@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -26,7 +27,8 @@ def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service
 @pytest.fixture
 def place(shared_service: Service, tmp_path: Path, request: pytest.FixtureRequest) -> Workplace:
     """A watched repository; its first commit is not pushed yet."""
-    name = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:60].strip("-")
+    words = re.sub(r"[^a-z0-9]+", "-", request.node.name.lower())[:40].strip("-")
+    name = f"{words}-{sha256(request.node.name.encode()).hexdigest()[:6]}"  # cases of one test may share their words
     made = make_workplace(tmp_path, home=shared_service.settings.home, name=name)
     watch_all(shared_service.bot.world)
     return made

@@ -106,7 +106,8 @@ def test_invariant_3_a_run_stays_with_the_data_that_its_revision_named_when_it_w
     place.git("push", "--quiet", "--force", "origin", f"{moved}:refs/tags/v1")
     answer = running.say(1, "/train --force")
     assert moved[:10] in answer, "a new order is pinned to where the revision is now"
-    assert running.ended(sha).arguments["data_sha"] == first, "what was accepted before stays as it was"
+    assert running.ended(sha, count=2).arguments["data_sha"] == moved
+    assert running.runs(sha)[-1].arguments["data_sha"] == first, "what was accepted before stays as it was"
 
 
 def test_invariant_4_a_change_can_not_weaken_its_own_gates(place: Workplace, running: Running):
