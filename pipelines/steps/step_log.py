@@ -25,7 +25,7 @@ class StepLog:
         self._pending = b""
         self._written = 0
         self._full = False
-        self._redrawn_s = 0.0
+        self._redrawn_s = float("-inf")
         self._lines: deque[str] = deque(maxlen=_TRACEBACK_LINES)
 
     def say(self, text: str) -> None:

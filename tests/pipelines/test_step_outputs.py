@@ -218,7 +218,8 @@ def test_a_line_without_an_end_is_written_in_pieces_and_its_secrets_are_masked_a
     assert sink.content.replace(b"\n", b"").count(b"a") == 30 * 9_996
 
 
-def test_a_progress_bar_is_written_now_and_then_not_each_time_it_is_drawn():
+def test_a_progress_bar_is_written_now_and_then_not_each_time_it_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("pipelines.steps.step_log._REDRAW_PAUSE_S", 3600.0)
     sink = KeptSink()
     log = StepLog(sink, Masker())
 
