@@ -16,7 +16,7 @@ demo: $(INSTALLED)  ## Show the whole loop on two sample repositories (ARGS=--ex
 	@$(BIN)/mlops-bot demo $(ARGS)
 
 test: $(INSTALLED_DEV) browser  ## Run all tests (ARGS="tests/domain -k gate" for some)
-	@$(BIN)/python -m pytest -n 2 $(ARGS)
+	@$(BIN)/python -m pytest -n logical --maxprocesses 4 --dist worksteal $(ARGS)
 
 lint: $(INSTALLED_DEV)  ## Check style, types, and who imports what
 	$(BIN)/ruff format --check .
@@ -34,11 +34,12 @@ bench: $(INSTALLED_DEV)  ## Measure speed and size against the bare scripts, in 
 pipelines: $(INSTALLED_DEV)  ## Compile the standard pipelines into pipelines/compiled/
 	@$(BIN)/python -m pipelines.compile
 
-lock: $(INSTALLED_DEV)  ## Resolve constraints.txt anew from pyproject.toml
-	@$(BIN)/uv pip compile --quiet --upgrade pyproject.toml --all-extras --group dev --universal \
+lock: $(INSTALLED_DEV)  ## Fit constraints.txt to pyproject.toml (ARGS=--upgrade: to the newest releases)
+	@$(BIN)/uv pip compile --quiet $(ARGS) pyproject.toml --all-extras --group dev --universal \
 		--no-annotate --no-header --python-version 3.11 --output-file constraints.txt
 
 $(BIN)/uv:
+	@command -v git >/dev/null || { echo "mlops-bot needs git. On Debian or Ubuntu: apt install git"; exit 2; }
 	@command -v $(PYTHON) >/dev/null || { echo "mlops-bot needs Python 3.11 to 3.13 (looked for '$(PYTHON)'; or: make PYTHON=python3.12 …)"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "mlops-bot needs Python 3.11 to 3.13, and '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 …"; exit 2; }
@@ -48,7 +49,7 @@ $(BIN)/uv:
 	@$(BIN)/python -m pip install --quiet -c constraints.txt uv
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -e '.[postgres,s3]'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[postgres,s3]'
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) pyproject.toml constraints.txt
