@@ -21,11 +21,11 @@ _ATTRIBUTES = {
     "td": {"style"},
     "th": {"style"},
 }
-_PARSER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+_PARSER = MarkdownIt("commonmark", {"html": True, "breaks": True}).enable(["table", "strikethrough"])
 
 
 def to_html(markdown: str, *, own_address: str = "") -> str:
-    """GitHub's tables, strikethrough and `<details>`; everything else that could act or load is dropped.
+    """GitHub's tables, strikethrough, `<details>` and line breaks; everything else that could act or load is dropped.
 
     Pictures are shown only from our own address (`own_address`, or a path), so that no reader is tracked.
     """
@@ -43,7 +43,7 @@ def to_html(markdown: str, *, own_address: str = "") -> str:
         filter_style_properties={"text-align"},
         link_rel="noopener noreferrer nofollow",
     )
-    return cleaner.clean(_PARSER.render(markdown))
+    return cleaner.clean(_PARSER.render(f"{markdown}\n"))  # markdown-it-py 4.3 stumbles over an open quote at the end
 
 
 def _is_ours(address: str, own_address: str) -> bool:

@@ -41,7 +41,7 @@ class Git(Protocol):
         """Branch to sha, as it is at the remote now."""
 
     def default_branch(self, address: str) -> str:
-        """The branch that `HEAD` names at the remote; where that one does not exist, `main`, `master` or the only one."""
+        """The branch that `HEAD` names at the remote; else `main`, `master` or the only one."""
 
     def commits_between(self, address: str, base: str | None, head: str, *, limit: int) -> list[Commit]:
         """The oldest `limit` commits that are reachable from `head` and not from `base`, oldest first."""

@@ -67,6 +67,7 @@ def order_models(
             sha=subject.sha,
             branch=subject.branch,
             number=subject.number,
+            base_branch=head.policy_branch,
             params=coerce_params(model.params, given_params or {}),
             trigger=trigger,
             requested_by=requested_by,

@@ -16,8 +16,7 @@ def invalid_project(sha: str, error: ProjectFileError) -> Notice:
     problems = error.errors
     count = "1 error" if len(problems) == 1 else f"{len(problems)} errors"
     lines = [
-        f"- line {problem.line}, column {problem.column}: {problem.sentence}"
-        for problem in problems[:SHOWN_ERRORS]
+        f"- line {problem.line}, column {problem.column}: {problem.sentence}" for problem in problems[:SHOWN_ERRORS]
     ]
     if len(problems) > SHOWN_ERRORS:
         lines.append(f"- … and {len(problems) - SHOWN_ERRORS} more")

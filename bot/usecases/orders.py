@@ -22,7 +22,7 @@ from bot.usecases.world import World
 @dataclass(frozen=True, slots=True)
 class Order:
     """What was asked for. `model` is the effective one: gates and secrets as policy has them. `trained` is the run
-    whose model an `evaluate` reads."""
+    whose model an `evaluate` reads. `base_branch` holds the incumbent: a change's target, or the branch itself."""
 
     repository: Repository
     model: Model
@@ -30,6 +30,7 @@ class Order:
     sha: str
     branch: str
     number: int | None
+    base_branch: str
     params: Mapping[str, JsonValue]
     trigger: str
     requested_by: str
@@ -58,11 +59,13 @@ def order_run(order: Order, world: World) -> Run:
     earlier = None if order.force else world.store.succeeded_run(run.key)
     if earlier is None:
         return run
-    return _ended(run, Phase.REUSED, result=earlier.result, now=world.clock(), reused_run=earlier.id)
+    incumbent = world.store.newest_result(run.repository, branch=order.base_branch, model=run.model)
+    reused = replace(run, reused_run=earlier.id, base_run=incumbent.id if incumbent is not None else None)
+    return _ended(reused, Phase.REUSED, result=earlier.result, now=world.clock())
 
 
-def _ended(run: Run, phase: Phase, *, result: Result | None, now: datetime, reused_run: str | None = None) -> Run:
-    return replace(run, phase=phase, result=result, ended_at=now, reused_run=reused_run)
+def _ended(run: Run, phase: Phase, *, result: Result | None, now: datetime) -> Run:
+    return replace(run, phase=phase, result=result, ended_at=now)
 
 
 def _pin_data(order: Order, world: World) -> PinnedData:

@@ -73,6 +73,7 @@ def test_pushing_the_same_work_again_reuses_the_run(place: Workplace, running: R
     assert again.result == first.result
     assert first.id in running.comment(1, sha[:7])
     assert "(reused)" in running.comment(1, sha[:7])
+    assert again.base_run == first.base_run, "held against the same base as when it was trained"
 
 
 def test_a_new_head_supersedes_the_older_heads_run(place: Workplace, running: Running):
