@@ -43,7 +43,8 @@ def to_html(markdown: str, *, own_address: str = "") -> str:
         filter_style_properties={"text-align"},
         link_rel="noopener noreferrer nofollow",
     )
-    return cleaner.clean(_PARSER.render(f"{markdown}\n"))  # markdown-it-py 4.3 stumbles over an open quote at the end
+    # the added line keeps markdown-it-py 4.3 from stumbling over a quote that ends in an open comment
+    return cleaner.clean(_PARSER.render(f"{markdown}\n")).rstrip("\n")
 
 
 def _is_ours(address: str, own_address: str) -> bool:

@@ -24,16 +24,16 @@ def test_tables_strikethrough_code_and_details_are_shown() -> None:
     ("markdown", "html"),
     [
         ("<script>alert(1)</script>", ""),
-        ("a <script>alert(1)</script> b", "<p>a  b</p>\n"),
-        ('a <a href="javascript:alert(1)">x</a>', '<p>a <a rel="noopener noreferrer nofollow">x</a></p>\n'),
-        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>\n"),
+        ("a <script>alert(1)</script> b", "<p>a  b</p>"),
+        ('a <a href="javascript:alert(1)">x</a>', '<p>a <a rel="noopener noreferrer nofollow">x</a></p>'),
+        ("[x](javascript:alert(1))", "<p>[x](javascript:alert(1))</p>"),
         ('<img src="/a.svg" onerror="x">', '<img src="/a.svg">'),
         ('<p style="position:fixed" class="x" id="y">x</p>', "<p>x</p>"),
         ("<form action=/x><input name=y><button>z</button></form>", "z"),
         ("<iframe src=/x></iframe><svg onload=x></svg><math></math>", ""),
-        ("a <b", "<p>a &lt;b</p>\n"),
+        ("a <b", "<p>a &lt;b</p>"),
         ("<!-- hidden -->", ""),
-        ("</div></body><details>open", "<details>open</details>"),
+        ("</div></body><details>open", "<details>open\n</details>"),
     ],
 )
 def test_what_could_act_is_dropped(markdown: str, html: str) -> None:
@@ -63,4 +63,8 @@ def test_a_text_of_megabytes_is_cut() -> None:
     html = to_html("word " * 400_000)
 
     assert len(html) < MARKDOWN_LIMIT + 100
-    assert html.endswith("<p>(cut here)</p>\n")
+    assert html.endswith("<p>(cut here)</p>")
+
+
+def test_a_quote_that_ends_in_an_open_comment_is_shown_all_the_same():
+    assert to_html("> - <!--\n>") == "<blockquote>\n<ul>\n<li>\n</li></ul></blockquote>"
