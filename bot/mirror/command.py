@@ -126,7 +126,7 @@ def safe_variables(folder: Path, *, allow_local: bool) -> dict[str, str]:
     folder.mkdir(parents=True, exist_ok=True)
     configuration = folder / "gitconfig"
     if not configuration.exists():
-        draft = folder / f"gitconfig.{os.getpid()}"
+        draft = folder / f"gitconfig.{os.urandom(6).hex()}"
         draft.write_text("[safe]\n\tdirectory = *\n", encoding="ascii")
         draft.replace(configuration)
     return {

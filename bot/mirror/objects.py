@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, cast
 
 from bot.domain.errors import TransientError
+from bot.domain.masking import mask
 from bot.mirror.command import COMMAND_TIMEOUT_S, GitRunner, kill_group
 
 TREE_MODE = "040000"
@@ -83,14 +84,16 @@ class Objects:
         if "\n" in name or "\0" in name:
             return None
         with self.batch():
+            reason = ""
             for _ in range(2):  # a process that somebody ended is started again, once
                 try:
                     return self._answer(name, limit_bytes)
                 except (BrokenPipeError, EOFError):
+                    reason = self._last_words()
                     self.close()
                     if self._is_late:
                         raise TransientError(f"git cat-file took longer than {COMMAND_TIMEOUT_S:g} s.") from None
-            raise TransientError("git cat-file ended before it answered.")
+            raise TransientError(f"git cat-file ended before it answered: {reason or 'no reason given'}")
 
     def _answer(self, name: str, limit_bytes: int) -> tuple[str, str, int, bytes] | None:
         process = self._process = self._process or self._runner.start(["cat-file", "--batch"], stdin=True)
@@ -111,6 +114,13 @@ class Objects:
         else:
             _exactly(from_git, rest)
         return words[0].decode(), words[1].decode(), size, content
+
+    def _last_words(self) -> str:
+        process = self._process
+        if process is None or process.stderr is None:
+            return ""
+        process.kill()
+        return mask(process.stderr.read(1000).decode("utf-8", "replace").strip())
 
     def _kill(self) -> None:
         self._is_late = True

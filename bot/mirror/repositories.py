@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -153,8 +154,11 @@ class RemoteMirror:
             return
         self.git_dir.parent.mkdir(parents=True, exist_ok=True)
         with self._locked():
-            if not (self.git_dir / "HEAD").exists():
-                create_bare(self.git_dir, variables=self.runner.variables)
+            if not (self.git_dir / "HEAD").exists():  # it appears whole, for those that read without the lock
+                draft = self.git_dir.with_suffix(".new")
+                shutil.rmtree(draft, ignore_errors=True)
+                create_bare(draft, variables=self.runner.variables)
+                draft.replace(self.git_dir)
 
     def _tidy(self) -> None:
         """Everything in such a mirror is in packs that `repack` keeps whole, whether a reference holds it or not."""

@@ -74,7 +74,9 @@ class _WorkingTree:
         with tempfile.TemporaryDirectory(prefix="mlops-bot-index-") as folder:
             index = Path(folder) / "index"
             if (self.git_dir / "index").exists():
-                shutil.copyfile(self.git_dir / "index", index)  # so that unchanged files are not read again
+                # so that unchanged files are not read again. With its time: git reads a file again that was written at
+                # the index's own time or later (git's Documentation/technical/racy-git.txt)
+                shutil.copy2(self.git_dir / "index", index)
             variables = {"GIT_INDEX_FILE": str(index)}
             self._output("add", "--all", "--", ".", variables=variables, timeout_s=_ADD_TIMEOUT_S)
             return self.line("write-tree", variables=variables)
@@ -84,14 +86,11 @@ class _WorkingTree:
         if head:
             shown = self.line("log", "-1", "--no-show-signature", "--format=%an%x00%ae%x00%cd", "--date=raw", head)
             name, email, date = shown.split("\0")
+        name = name.strip(" .,:;<>\"\\'") or "mlops-bot"  # git refuses a name of nothing but these
         variables = {
             f"GIT_{role}_{field}": value
             for role in ("AUTHOR", "COMMITTER")
-            for field, value in (
-                ("NAME", name.strip(" .,:;<>\"\\'") or "mlops-bot"),
-                ("EMAIL", email),
-                ("DATE", f"@{date}"),
-            )
+            for field, value in (("NAME", name), ("EMAIL", email), ("DATE", f"@{date}"))
         }
         parent = ["-p", head] if head else []
         message = "Working tree, with what is not committed yet"

@@ -6,5 +6,3 @@ import sys
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).parent.parent / "contracts"))  # plain_world.py and git_workshop.py live there
-
-pytest_plugins: list[str] = []

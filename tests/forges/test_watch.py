@@ -65,6 +65,19 @@ def test_without_a_service_it_is_watched_from_the_next_start(world: PlainWorld, 
     assert keys(world) == ["plain/models", "plain/other"]
 
 
+def test_a_repository_whose_hooks_lie_elsewhere_is_watched_with_a_word(world: PlainWorld, tmp_path: Path) -> None:
+    git(tmp_path, "init", "--quiet", "--bare", "churn.git")
+    git(tmp_path / "churn.git", "config", "core.hooksPath", "/srv/hooks")
+
+    done = run(world, "watch", str(tmp_path / "churn.git"))
+
+    assert done.returncode == 0
+    assert done.stderr == (
+        "Its setting `core.hooksPath` sends git elsewhere for hooks. "
+        "Pushes are found too, but only every few minutes.\n"
+    )
+
+
 def test_a_working_tree_is_refused_with_what_to_do(world: PlainWorld) -> None:
     done = run(world, "watch", str(world.worktree.path))
 

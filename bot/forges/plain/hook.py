@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from bot.domain.errors import UserError
 from bot.forges.plain import notify
 
 MARK = "# This hook belongs to mlops-bot"
+
+_HOOKS_PATH = re.compile(r"^\s*hookspath\s*=", re.IGNORECASE | re.MULTILINE)
 
 # The background process has no pipe to git left, so neither git nor the pusher waits for it.
 _TEXT = """\
@@ -54,6 +57,8 @@ class Hooks:
         try:
             if folder.exists() and not folder.resolve().is_relative_to(repository.resolve()):
                 raise UserError("Its hooks are kept in a folder outside of it, which other repositories may share.")
+            if _HOOKS_PATH.search((repository / "config").read_text(encoding="utf-8", errors="replace")):
+                raise UserError("Its setting `core.hooksPath` sends git elsewhere for hooks.")
             folder.mkdir(exist_ok=True)
             _put(folder / "post-receive", self._text(key))
         except OSError as error:
@@ -100,8 +105,8 @@ def _free_name(path: Path) -> Path:
 
 def _replace(path: Path, text: str, *, mode: int) -> None:
     """A push at this moment finds the old content or the new one."""
-    draft = path.with_name(f"{path.name}.{os.getpid()}.new")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+    draft = path.with_name(f"{path.name}.{os.urandom(6).hex()}.new")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
     draft.chmod(mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -83,6 +84,20 @@ def test_the_same_tree_on_the_same_head_is_the_same_commit(tree: Path) -> None:
     (tree / "train.py").write_text("two")
 
     assert snapshot(tree) == first != other
+
+
+def test_a_file_that_was_edited_at_the_same_instant_as_it_was_committed_is_seen(tree: Path) -> None:
+    """Git tells an edit by time and size; it reads a file again when its time is not before the index's own."""
+    index, file = tree / ".git/index", tree / "train.py"
+    git(tree, "config", "core.trustctime", "false")  # the one time that a test can not set
+    instant = file.stat().st_mtime_ns - 60_000_000_000
+    os.utime(file, ns=(instant, instant))
+    git(tree, "update-index", "--really-refresh")
+    file.write_text("two")
+    os.utime(file, ns=(instant, instant))
+    os.utime(index, ns=(instant, instant))
+
+    assert files(tree, snapshot(tree))["train.py"] == "two"
 
 
 def test_it_is_made_from_any_folder_of_the_tree(tree: Path) -> None:
