@@ -43,16 +43,18 @@ $(BIN)/uv:
 	@command -v $(PYTHON) >/dev/null || { echo "mlops-bot needs Python 3.11 to 3.13 (looked for '$(PYTHON)'; or: make PYTHON=python3.12 …)"; exit 2; }
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' \
 		|| { echo "mlops-bot needs Python 3.11 to 3.13, and '$(PYTHON)' is $$($(PYTHON) -V). Try: make PYTHON=python3.12 …"; exit 2; }
-	@echo "installing mlops-bot into $(VENV) (once; about a minute)"
+	@echo "making a virtual environment in $(VENV)"
 	@$(PYTHON) -m venv --clear $(VENV) 2>/dev/null \
 		|| { echo "This Python can not make virtual environments. On Debian or Ubuntu: apt install python3-venv"; exit 2; }
 	@$(BIN)/python -m pip install --quiet -c constraints.txt uv
 
 $(INSTALLED): pyproject.toml constraints.txt | $(BIN)/uv
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[postgres,s3]'
+	@echo "installing mlops-bot into $(VENV) (once; about a minute)"
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt -b constraints.txt -e '.[github,gitlab,postgres,s3]'
 	@touch $@
 
 $(INSTALLED_DEV): $(INSTALLED) pyproject.toml constraints.txt
+	@echo "installing what tests and checks need into $(VENV) (once)"
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python -c constraints.txt --group dev
 	@touch $@
 

@@ -97,7 +97,27 @@ class CheckRerunRequested:
     trigger: str
 
 
-Event = PushReceived | ChangeSeen | CommentCreated | CheckRerunRequested
+@dataclass(frozen=True, slots=True)
+class CheckActionRequested:
+    """Somebody pressed one of our buttons on a check. `action` is a `CheckAction.id`."""
+
+    repository: Repository
+    sha: str
+    name: str
+    action: str
+    requested_by: str
+    trigger: str
+
+
+@dataclass(frozen=True, slots=True)
+class RepositoryGone:
+    """The bot may no longer see a repository: deleted, renamed away, or the installation was removed."""
+
+    repository: str
+    reason: str
+
+
+Event = PushReceived | ChangeSeen | CommentCreated | CheckRerunRequested | CheckActionRequested | RepositoryGone
 
 
 @dataclass(frozen=True, slots=True)

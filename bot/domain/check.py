@@ -31,6 +31,15 @@ class Annotation:
 
 
 @dataclass(frozen=True, slots=True)
+class CheckAction:
+    """A button on a check, where the forge has them. `label` has at most 20 characters, `description` 40."""
+
+    id: str
+    label: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
 class Check:
     """`conclusion` is None until the check is completed. `details_url` is the bot's own page."""
 
@@ -42,3 +51,4 @@ class Check:
     summary: str
     details_url: str
     annotations: tuple[Annotation, ...] = ()
+    actions: tuple[CheckAction, ...] = ()

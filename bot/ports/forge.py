@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Protocol
 
@@ -34,6 +34,16 @@ class Capabilities:
     buttons: bool
     comment_limit: int
     check_text_limit: int
+    progress_every_s: float = 0.0  # checks and comments that are not final are sent no more often than this
+
+
+@dataclass(frozen=True, slots=True)
+class GitCredential:
+    """For `https://<host>/` and nothing else. Never part of an address, an argument or a log."""
+
+    host: str
+    username: str
+    password: str = field(repr=False)
 
 
 class Forge(Protocol):
@@ -74,6 +84,9 @@ class Forge(Protocol):
 
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:
         """Create or update a check; gives its id."""
+
+    def credential(self, repository: str) -> GitCredential | None:
+        """A short-lived token that may read this repository's code, for its own host alone; None for none."""
 
     def check_health(self) -> None:
         """Raises TransientError or UserError with the reason."""

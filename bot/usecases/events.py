@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from bot.domain.change import ChangeSeen, CheckRerunRequested, CommentCreated, Event, PushReceived
+from bot.domain.change import (
+    ChangeSeen,
+    CheckActionRequested,
+    CheckRerunRequested,
+    CommentCreated,
+    Event,
+    PushReceived,
+    RepositoryGone,
+)
 from bot.usecases.changes import change_seen
 from bot.usecases.commands import comment_created
 from bot.usecases.pushes import push_received
-from bot.usecases.reruns import check_rerun_requested
+from bot.usecases.reruns import check_action_requested, check_rerun_requested, repository_gone
 from bot.usecases.world import World
 from bot.usecases.writes import Writes, apply
 
@@ -27,3 +35,7 @@ def _decide(event: Event, world: World) -> Writes:
             return comment_created(event, world)
         case CheckRerunRequested():
             return check_rerun_requested(event, world)
+        case CheckActionRequested():
+            return check_action_requested(event, world)
+        case RepositoryGone():
+            return repository_gone(event, world)

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from bot.domain.change import Change, CheckRerunRequested, Repository
+import structlog
+
+from bot.domain.change import Change, CheckActionRequested, CheckRerunRequested, Repository, RepositoryGone
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Subject
 from bot.domain.pipeline import TRAIN
 from bot.domain.run import Run
-from bot.usecases.heads import Head, order_models
+from bot.usecases.heads import MACHINE, Head, order_models
 from bot.usecases.ordering import order_again
 from bot.usecases.projects import read_project
 from bot.usecases.world import World
 from bot.usecases.writes import Cancel, Writes, apply
 
 CHECK_PREFIX = "mlops/"
+RETRAIN, CANCEL = "retrain", "cancel"
+
+log = structlog.get_logger()
 
 
 def check_rerun_requested(event: CheckRerunRequested, world: World) -> Writes:
@@ -28,6 +33,27 @@ def check_rerun_requested(event: CheckRerunRequested, world: World) -> Writes:
     if run is not None:
         _again(run, world, writes, trigger=event.trigger, by=event.requested_by)
     return writes
+
+
+def check_action_requested(event: CheckActionRequested, world: World) -> Writes:
+    """A button on a check: `retrain` or `cancel`. Whoever pressed is authorised afresh."""
+    if event.action == RETRAIN:
+        rerun_event = CheckRerunRequested(event.repository, event.sha, event.name, event.requested_by, event.trigger)
+        return check_rerun_requested(rerun_event, world)
+    writes = Writes()
+    key = event.repository.key
+    if event.action != CANCEL or not world.forge_of(key).permission(key, event.requested_by).may_write:
+        return writes
+    active = world.store.runs(repository=key, model=event.name.removeprefix(CHECK_PREFIX), active=True)
+    writes.cancels += [Cancel(run.id, by=event.requested_by) for run in active if run.sha == event.sha]
+    return writes
+
+
+def repository_gone(event: RepositoryGone, world: World) -> Writes:
+    """What still runs is ended: nobody could see its result."""
+    log.warning("repository_gone", repository=event.repository, reason=event.reason)
+    active = world.store.runs(repository=event.repository, active=True, limit=1000)
+    return Writes(cancels=[Cancel(run.id, by=MACHINE) for run in active])
 
 
 def rerun(run_id: str, *, by: str, trigger: str, world: World) -> str:

@@ -28,7 +28,7 @@ from bot.forges.plain import folder, webhook
 from bot.forges.plain.auth import EVERYBODY
 from bot.forges.plain.changes import Changes
 from bot.forges.plain.hook import Hooks
-from bot.ports.forge import Capabilities, Permission
+from bot.ports.forge import Capabilities, GitCredential, Permission
 from bot.ports.git import Git
 from bot.ports.plain_records import PlainRecords, Post
 
@@ -143,6 +143,9 @@ class PlainForge:
 
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:  # noqa: ARG002 - found by name
         return self._records.save_check(repository, check)
+
+    def credential(self, repository: str) -> GitCredential | None:  # noqa: ARG002 - the port's signature
+        return None  # a folder of this machine
 
     def check_health(self) -> None:
         try:
