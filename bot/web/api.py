@@ -6,10 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
-from fastapi.responses import JSONResponse
 
 from bot.domain.change import ChangeState
-from bot.domain.errors import UserError
 from bot.usecases.world import World
 from bot.web.api_models import ChangeOut, CommentIn, CommentOut, Problem, RepositoryOut, RunDetails, RunOut
 from bot.web.pages.change import post_comment
@@ -87,11 +85,6 @@ def cancel(request: Request, run_id: str) -> RunOut:
 @router.post("/runs/{run_id}/rerun", status_code=202)
 def rerun(request: Request, run_id: str) -> RunOut:
     return _act(request, run_id, site_of(request).actions.rerun_run)
-
-
-def on_user_error(_request: Request, error: Exception) -> JSONResponse:
-    assert isinstance(error, UserError)
-    return JSONResponse({"error": error.problem, "fix": error.fix}, 409)
 
 
 def _act(request: Request, run_id: str, action: Callable[[str, str], str | None]) -> RunOut:

@@ -152,7 +152,7 @@ _ANSWERS: dict[type[Exception], Callable[[Request, Exception], Response]] = {
     WrongForm: partial(_refuse, 403),
     TooLarge: partial(_refuse, 413),
     TransientError: _unavailable,
-    UserError: api.on_user_error,
+    UserError: answers.on_user_error,
 }
 
 

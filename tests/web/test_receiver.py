@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from bot.domain.change import Delivery
@@ -206,6 +207,7 @@ async def test_when_the_database_is_locked_the_sender_is_answered_before_it_give
         with anyio.fail_after(20):
             again = late
             while again.status_code == 503:
+                await anyio.lowlevel.checkpoint()
                 again = await http.post("/webhooks/plain", content=body, headers=push_headers(body))
 
     assert [late.status_code, next_one.status_code] == [503, 503]

@@ -9,6 +9,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from bot.domain.change import Repository
+from bot.domain.errors import UserError
 from bot.web.site import site_of, visitor_of
 
 WORDS = {
@@ -43,9 +44,22 @@ def on_http_error(request: Request, error: Exception) -> Response:
     return error_answer(request, error.status_code, dict(error.headers or {}))
 
 
+def on_user_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, UserError)
+    if _is_for_programs(request):
+        return JSONResponse({"error": error.problem, "fix": error.fix}, 409)
+    words = f"{error.problem} {error.fix}"
+    html = site_of(request).renderer.page("error.html", title="That is not possible", words=words, status=409)
+    return HTMLResponse(html, 409)
+
+
 def error_answer(request: Request, status: int, headers: dict[str, str] | None = None) -> Response:
     title, words = WORDS.get(status, ("That did not work", "The request was refused."))
-    if request.url.path.startswith(("/api/", "/webhooks/", "/callbacks/")):
+    if _is_for_programs(request):
         return JSONResponse({"error": words}, status, headers)
     html = site_of(request).renderer.page("error.html", title=title, words=words, status=status)
     return HTMLResponse(html, status, headers)
+
+
+def _is_for_programs(request: Request) -> bool:
+    return request.url.path.startswith(("/api/", "/webhooks/", "/callbacks/"))
