@@ -39,9 +39,9 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class GitCredential:
-    """For `https://<host>/` and nothing else. Never part of an address, an argument or a log."""
+    """For addresses below `origin` (`https://github.com`) and nothing else. Never in an address, an argument or a log."""
 
-    host: str
+    origin: str
     username: str
     password: str = field(repr=False)
 
@@ -86,7 +86,7 @@ class Forge(Protocol):
         """Create or update a check; gives its id."""
 
     def credential(self, repository: str) -> GitCredential | None:
-        """A short-lived token that may read this repository's code, for its own host alone; None for none."""
+        """A short-lived token that may read this repository's code, for its own origin alone; None for none."""
 
     def check_health(self) -> None:
         """Raises TransientError or UserError with the reason."""
