@@ -39,7 +39,7 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True)
 class GitCredential:
-    """For addresses below `origin` (`https://github.com`) and nothing else. Never in an address, an argument or a log."""
+    """For addresses below `origin` (`https://github.com`) alone. Never in an address, an argument or a log."""
 
     origin: str
     username: str
