@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from bot.domain.change import Change, ChangeState, Delivery, Repository
-from bot.domain.feedback import LedgerEntry, Reply, SubjectFeedback, Waiver
+from bot.domain.feedback import LedgerEntry, Reply, Shown, SubjectFeedback, Waiver
 from bot.domain.run import Run
 
 
@@ -30,6 +30,10 @@ class Kind(StrEnum):
 
 class LeaseLost(Exception):
     """Somebody else wrote the row since it was claimed."""
+
+
+class Overtaken(Exception):
+    """Somebody else handled the same thing since it was read: decide anew, on what is stored now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +52,12 @@ class Transaction(Protocol):
     def settle(self, claim: Claim, *, next_check_at: datetime | None) -> None:
         """End a claim, before any other write of its row. None: the row needs no further look (until it is woken).
         Clears attempts and the last error."""
+
+    def expect_head(self, repository: str, branch: str, sha: str | None) -> None:
+        """Raises Overtaken unless this is the branch's newest handled sha (None: none is)."""
+
+    def expect_change(self, repository: str, number: int, known: Change | None) -> None:
+        """Raises Overtaken unless the change is stored exactly so (None: not at all)."""
 
     def add_repository(self, repository: Repository, *, now: datetime) -> None:
         """Insert, or update the address and default branch. A new row is due at once."""
@@ -71,6 +81,9 @@ class Transaction(Protocol):
 
     def save_feedback(self, feedback: SubjectFeedback) -> None:
         """Write what is shown now (and the rest) as given."""
+
+    def save_shown(self, row_id: str, shown: Shown) -> None:
+        """Write what is known to be shown, and nothing else: what was sent was sent, whoever holds the row now."""
 
     def add_reply(self, reply: Reply, *, now: datetime) -> bool: ...
 
@@ -143,6 +156,9 @@ class Store(Protocol):
 
     def started_run_ids(self) -> list[str]:
         """Ids of runs that are starting or running, that is which take a place on the engine."""
+
+    def is_started(self, run_key: str) -> bool:
+        """Whether a run with this key is starting or running."""
 
     def oldest_queued(self, *, limit: int) -> list[str]: ...
 

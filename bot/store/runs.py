@@ -16,6 +16,7 @@ from bot.store.tables import RUNS
 _ACTIVE = sorted(phase.value for phase in ACTIVE_PHASES)
 _NEWEST_FIRST = (RUNS.c.requested_at.desc(), RUNS.c.seq.desc())
 _OLDEST_FIRST = (RUNS.c.requested_at, RUNS.c.seq)
+_IS_STARTED = RUNS.c.phase.in_([Phase.STARTING.value, Phase.RUNNING.value])
 _WAITS = and_(RUNS.c.phase == Phase.QUEUED.value, RUNS.c.cancel_requested_by.is_(None))
 
 
@@ -107,8 +108,11 @@ def oldest_queued(connection: Connection, limit: int) -> list[str]:
 
 
 def started_ids(connection: Connection) -> list[str]:
-    started = RUNS.c.phase.in_([Phase.STARTING.value, Phase.RUNNING.value])
-    return list(connection.execute(select(RUNS.c.id).where(started).order_by(*_OLDEST_FIRST)).scalars())
+    return list(connection.execute(select(RUNS.c.id).where(_IS_STARTED).order_by(*_OLDEST_FIRST)).scalars())
+
+
+def is_started(connection: Connection, run_key: str) -> bool:
+    return connection.execute(select(RUNS.c.id).where(_IS_STARTED, RUNS.c.key == run_key).limit(1)).first() is not None
 
 
 def counts(connection: Connection) -> dict[str, int]:

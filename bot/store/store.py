@@ -170,6 +170,10 @@ class SqlStore:
         with self.database.read() as connection:
             return runs.started_ids(connection)
 
+    def is_started(self, run_key: str) -> bool:
+        with self.database.read() as connection:
+            return runs.is_started(connection, run_key)
+
     def oldest_queued(self, *, limit: int) -> list[str]:
         with self.database.read() as connection:
             return runs.oldest_queued(connection, limit)

@@ -19,7 +19,7 @@ from bot.usecases.world import World
 LOOK_SOON_S = 2.0
 LOOK_LATE_S = 30.0
 EQUAL_RUN_LOOK_S = 5.0
-PARKED_LOOK_S = 300.0  # a safety net only: a queued run is woken when a place becomes free
+PARKED_LOOK_S = 3600.0  # a safety net only: a queued run is woken when a place becomes free
 
 
 def run_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:
@@ -68,20 +68,13 @@ def _leave_queue(claim: Claim, run: Run, world: World) -> None:
         _end(claim, reused, Phase.REUSED, earlier.result, world)
         return
     with world.admission, world.store.transaction() as tx:
-        if _equal_run_is_active(run, world):
+        if not run.force and world.store.is_started(run.key):
             tx.settle(claim, next_check_at=now + timedelta(seconds=EQUAL_RUN_LOOK_S))
         elif _has_place(run, world):
             tx.settle(claim, next_check_at=now)
             tx.save_run(replace(run, phase=Phase.STARTING, started_at=now))
         else:
             tx.settle(claim, next_check_at=now + timedelta(seconds=PARKED_LOOK_S))
-
-
-def _equal_run_is_active(run: Run, world: World) -> bool:
-    if run.force:
-        return False
-    same_model = world.store.runs(repository=run.repository, model=run.model, active=True, limit=1000)
-    return any(other.key == run.key and other.phase is not Phase.QUEUED for other in same_model)
 
 
 def _has_place(run: Run, world: World) -> bool:

@@ -31,10 +31,10 @@ def measure(*, quick: bool) -> list[Row]:
     with tempfile.TemporaryDirectory(prefix="mlops-bot-bench-") as folder:
         with bare_receiver.serving(Path(folder)) as port:
             bare = full_load(port, bodies([f"plain/r{n}" for n in range(REPOSITORIES)]), CONNECTIONS, seconds)
-        with _watching(Path(folder) / "home") as (served, keys):
-            latencies = paced(served.port, bodies(keys), PACED_PER_S, seconds)
+        with _watching(Path(folder) / "home") as (served, keys, sha):
+            latencies = paced(served.port, bodies(keys, sha), PACED_PER_S, seconds)
             say(f"  at {PACED_PER_S}/s: p50 {quantile(latencies, 0.5) * 1000:.1f} ms; {_handled(served)}")
-            full = full_load(served.port, bodies(keys), CONNECTIONS, seconds)
+            full = full_load(served.port, bodies(keys, sha), CONNECTIONS, seconds)
             say(f"  at full load: {_handled(served)}")
     accepted, bare_accepted = len(full) / seconds, len(bare) / seconds
     return [
@@ -47,9 +47,9 @@ def measure(*, quick: bool) -> list[Row]:
     ]  # fmt: skip
 
 
-def bodies(repositories: list[str]) -> list[tuple[bytes, str]]:
+def bodies(repositories: list[str], sha: str = "a" * 40) -> list[tuple[bytes, str]]:
     """What the hook would send for each repository, and its signature."""
-    ref = {"ref": "refs/heads/main", "before": "0" * 40, "after": "a" * 40}
+    ref = {"ref": "refs/heads/main", "before": "0" * 40, "after": sha}
     texts = [
         json.dumps({"repository": key, "pusher": "ada", "refs": [ref], "padding": PADDING}).encode()
         for key in repositories
@@ -58,7 +58,7 @@ def bodies(repositories: list[str]) -> list[tuple[bytes, str]]:
 
 
 @contextmanager
-def _watching(home: Path) -> Iterator[tuple[Served, list[str]]]:
+def _watching(home: Path) -> Iterator[tuple[Served, list[str], str]]:
     """A service that watches some repositories with a commit each, and has seen them."""
     repositories = home / "repositories"
     repositories.mkdir(parents=True)
@@ -74,7 +74,8 @@ def _watching(home: Path) -> Iterator[tuple[Served, list[str]]]:
         subprocess.run(["cp", "-r", str(first), str(repositories / f"r{number}.git")], check=True)
     with serving(home) as served:
         settle(served)
-        yield served, [f"plain/r{number}" for number in range(REPOSITORIES)]
+        ((sha,),) = served.rows("SELECT DISTINCT sha FROM heads")
+        yield served, [f"plain/r{number}" for number in range(REPOSITORIES)], str(sha)
 
 
 def _handled(served: Served) -> str:

@@ -160,6 +160,20 @@ def test_the_queue_is_first_come_first_served_and_passes_over_those_that_are_ask
     assert store.started_run_ids() == ["starting", "running"]
 
 
+def test_whether_equal_work_is_under_way_is_told_by_its_key(store):
+    add_runs(
+        store,
+        a_run("queued", key="waits"),
+        a_run("starting", key="starts", phase=Phase.STARTING),
+        a_run("again", key="starts"),
+        a_run("running", key="runs", phase=Phase.RUNNING),
+        a_run("ended", key="done", phase=Phase.SUCCEEDED),
+    )
+
+    keys = ("waits", "starts", "runs", "done", "unknown")
+    assert [key for key in keys if store.is_started(key)] == ["starts", "runs"]
+
+
 def test_changes_come_back_newest_first_and_by_state(store):
     old, merged, new = a_change(1), a_change(2, state=ChangeState.MERGED), a_change(10, from_fork=True)
     with store.transaction() as tx:
