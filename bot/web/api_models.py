@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import datetime
-from math import isfinite
 from typing import Any, Self
 
 from pydantic import BaseModel
@@ -56,7 +55,7 @@ class CommentOut(BaseModel):
 
 
 class RunOut(BaseModel):
-    """`state` and `summary` are for people, `phase` is for programs. `metrics` holds finite numbers only."""
+    """`state` and `summary` are for people, `phase` is for programs."""
 
     id: str
     repository: str
@@ -95,7 +94,7 @@ class RunOut(BaseModel):
             started_at=run.started_at,
             ended_at=run.ended_at,
             params=dict(run.params),
-            metrics={name: metric.value for name, metric in metrics.items() if isfinite(metric.value)},
+            metrics={name: metric.value for name, metric in metrics.items()},
         )
 
 

@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import BaseRoute, Mount, Route
+from starlette.routing import BaseRoute, Match, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -96,26 +96,26 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
     at_change, at_commit = "/repositories/{key:path}/changes/{number:int}", "/repositories/{key:path}/commits/{sha}"
     post = ["POST"]
     return [
-        Route("/callbacks/runs/{run_id}", Callbacks(world, wake).receive, methods=post),
-        Route("/healthz", health.healthz),
-        Route("/readyz", health.readyz),
-        Route("/metrics", health.Metrics(registry, world).respond),
+        _Page("/callbacks/runs/{run_id}", Callbacks(world, wake).receive, methods=post),
+        _Page("/healthz", health.healthz),
+        _Page("/readyz", health.readyz),
+        _Page("/metrics", health.Metrics(registry, world).respond),
         Mount("/static", _Static(directory=STATIC)),
-        Route("/", home.home),
-        Route("/events", home.home_events),
-        Route("/login", sign_in.sign_in, methods=post),
-        Route(f"{at_change}/comments", change.comment, methods=post),
-        Route(f"{at_change}/events", change.change_events),
-        Route(at_change, change.change),
-        Route(f"{at_commit}/events", commit.commit_events),
-        Route(at_commit, commit.commit),
-        Route("/repositories/{key:path}", repository.repository),
-        Route("/runs/{run_id}", run.run),
-        Route("/runs/{run_id}/events", run.run_events),
-        Route("/runs/{run_id}/cancel", run.cancel, methods=post),
-        Route("/runs/{run_id}/rerun", run.rerun, methods=post),
-        Route("/runs/{run_id}/files/{path:path}", files.file),
-        Route("/runs/{run_id}/plots/{path:path}", files.plot),
+        _Page("/", home.home),
+        _Page("/events", home.home_events),
+        _Page("/login", sign_in.sign_in, methods=post),
+        _Page(f"{at_change}/comments", change.comment, methods=post),
+        _Page(f"{at_change}/events", change.change_events),
+        _Page(at_change, change.change),
+        _Page(f"{at_commit}/events", commit.commit_events),
+        _Page(at_commit, commit.commit),
+        _Page("/repositories/{key:path}", repository.repository),
+        _Page("/runs/{run_id}", run.run),
+        _Page("/runs/{run_id}/events", run.run_events),
+        _Page("/runs/{run_id}/cancel", run.cancel, methods=post),
+        _Page("/runs/{run_id}/rerun", run.rerun, methods=post),
+        _Page("/runs/{run_id}/files/{path:path}", files.file),
+        _Page("/runs/{run_id}/plots/{path:path}", files.plot),
     ]
 
 
@@ -127,6 +127,14 @@ def _lifespan(inbox: Inbox, streams: Streams) -> Callable[[FastAPI], AbstractAsy
         await inbox.close()
 
     return lifespan
+
+
+class _Page(Route):
+    """Says which route was taken, which routers do in some versions only."""
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        match, child_scope = super().matches(scope)
+        return match, {**child_scope, "route": self}
 
 
 class _Static(StaticFiles):
