@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 CALLBACK_TOKEN = "MLOPS_BOT_CALLBACK_TOKEN"  # noqa: S105 - the name of a variable, not a token
+GIT_CREDENTIALS = "MLOPS_BOT_GIT_CREDENTIALS"  # JSON: clone address to {username, password}
 SECRET_PREFIX = "MLOPS_BOT_SECRET_"  # noqa: S105 - the same
 VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
@@ -47,5 +48,16 @@ def of_run(
         "MLOPS_BOT_RUN_ID": run_id,
     }
     for name, value in secrets.items():
+        if name == GIT_CREDENTIALS:
+            own[f"{GIT_CREDENTIALS}_FILE"] = str(_secret_file(scratch["work"] / "git-credentials.json", value))
+            continue
         own[name if name == CALLBACK_TOKEN else SECRET_PREFIX + name] = value
     return {**base, **own}
+
+
+def _secret_file(path: Path, content: str) -> Path:
+    """Readable by its owner alone; the fetch step removes it before any code of the model runs."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(content)
+    return path

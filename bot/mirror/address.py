@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, unquote, urlsplit
@@ -32,8 +33,11 @@ class Address:
         return quoted(mask(self.url), limit=200)
 
 
-def parse_address(text: str, *, allow_local: bool) -> Address:
-    """Raises UserError for every address that git might take for an option, a helper program, or a foreign protocol."""
+def parse_address(text: str, *, allow_local: bool, http_origins: Collection[str] = ()) -> Address:
+    """`http_origins` are the configured hosts that have no TLS, such as `http://gitlab.internal:8080`.
+
+    Raises UserError for every address that git might take for an option, a helper program, or a foreign protocol.
+    """
     if not text or text.startswith("-") or not text.isprintable():
         raise UserError(f"{quoted(mask(text))} is not the address of a git repository.", _FIX)
     if text.startswith(("/", "file:")):
@@ -41,7 +45,8 @@ def parse_address(text: str, *, allow_local: bool) -> Address:
     if _SHORT_SSH.fullmatch(text):
         return Address(text)
     parts = _split(text)
-    if parts.scheme not in ("https", "ssh") or not _HOST.fullmatch(_host(parts)):
+    is_configured = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" in http_origins
+    if (parts.scheme not in ("https", "ssh") and not is_configured) or not _HOST.fullmatch(_host(parts)):
         raise UserError(f"{quoted(mask(text), limit=200)} can not be fetched from.", _FIX)
     return _remote(parts)
 
@@ -71,8 +76,17 @@ def _remote(parts: SplitResult) -> Address:
     if not user_info:
         return Address(url)
     user, _, password = user_info.partition(":")
-    credentials = f"{unquote(user)}:{unquote(password)}".encode()
-    return Address(url, authorization=f"Authorization: Basic {b64encode(credentials).decode()}")
+    return Address(url, authorization=basic_authorization(unquote(user), unquote(password)))
+
+
+def basic_authorization(username: str, password: str) -> str:
+    return f"Authorization: Basic {b64encode(f'{username}:{password}'.encode()).decode()}"
+
+
+def origin_of(url: str) -> str:
+    """`https://host[:port]` of an address without credentials."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}"
 
 
 def _local(text: str, *, allow_local: bool) -> Address:

@@ -120,7 +120,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
                 stream.close()
 
 
-def safe_variables(folder: Path, *, allow_local: bool) -> dict[str, str]:
+def safe_variables(folder: Path, *, allow_local: bool, allow_http: bool = False) -> dict[str, str]:
     """The environment that keeps git to itself. `folder` holds a configuration file of our own in place of the user's,
     because git takes `safe.directory` from nowhere else (git-config, "safe.directory")."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -132,7 +132,7 @@ def safe_variables(folder: Path, *, allow_local: bool) -> dict[str, str]:
     return {
         "GIT_CONFIG_GLOBAL": str(configuration),
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_ALLOW_PROTOCOL": "https:ssh:file" if allow_local else "https:ssh",
+        "GIT_ALLOW_PROTOCOL": ":".join(["https", "ssh", *["file"] * allow_local, *["http"] * allow_http]),
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",  # the program: it answers nothing
         "GIT_SSH_COMMAND": os.environ.get("GIT_SSH_COMMAND", _SSH),

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from bot.domain.errors import TransientError, UserError
 from bot.domain.words import quoted
-from bot.mirror.address import parse_address
+from bot.mirror.address import basic_authorization, origin_of, parse_address
 from bot.mirror.command import forget_local_variables
 from bot.mirror.commits import parse_commit
 from bot.mirror.names import is_reference_name, is_sha, is_short_sha
 from bot.mirror.objects import LINK_MODE, SUBMODULE_MODE, find_entry
 from bot.mirror.repositories import LocalRepository, RemoteMirror, check_sha, open_repository
 from bot.mirror.trees import changed_paths, path_names, tree_digest
+from bot.ports.forge import GitCredential
 from bot.ports.git import Commit
 
 # one git process of about 4 MB is kept for each
@@ -26,12 +28,22 @@ _OpenRepository = LocalRepository | RemoteMirror
 
 
 class GitMirror:
-    """`allow_local` lets addresses be folders of this machine; these are read in place."""
+    """`allow_local` lets addresses be folders of this machine; these are read in place. `credentials` gives the token
+    for an address, if there is one; `http_origins` are configured hosts without TLS."""
 
-    def __init__(self, home: Path, *, allow_local: bool) -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        allow_local: bool,
+        credentials: Callable[[str], GitCredential | None] = lambda _address: None,
+        http_origins: Collection[str] = (),
+    ) -> None:
         forget_local_variables()
         self._home = home
         self._allow_local = allow_local
+        self._credentials = credentials
+        self._http_origins = frozenset(http_origins)
         self._open: OrderedDict[str, _OpenRepository] = OrderedDict()
         self._lock = threading.Lock()
         self._merge_bases: dict[tuple[str, str, str], str | None] = {}
@@ -134,14 +146,26 @@ class GitMirror:
             if found is not None and (found.git_dir / "HEAD").exists():
                 self._open.move_to_end(address)
                 return found
-        parsed = parse_address(address, allow_local=self._allow_local)
-        opened = open_repository(parsed, self._home, allow_local=self._allow_local)
+        parsed = parse_address(address, allow_local=self._allow_local, http_origins=self._http_origins)
+        opened = open_repository(
+            parsed,
+            self._home,
+            allow_local=self._allow_local,
+            allow_http=bool(self._http_origins),
+            authorization=partial(self._authorization, parsed.url),
+        )
         with self._lock:
             repository = self._open.setdefault(address, opened)
             self._open.move_to_end(address)
             while len(self._open) > OPEN_REPOSITORIES:
                 self._open.popitem(last=False)[1].objects.close()
         return repository
+
+    def _authorization(self, url: str) -> str:
+        credential = self._credentials(url)
+        if credential is None or credential.origin != origin_of(url):
+            return ""
+        return basic_authorization(credential.username, credential.password)
 
     def _is_remote(self, address: str) -> bool:
         return isinstance(self._repository(address), RemoteMirror)

@@ -7,13 +7,13 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from bot.domain.errors import TransientError, UserError
 from bot.domain.words import quoted
-from bot.mirror.address import Address
+from bot.mirror.address import Address, origin_of
 from bot.mirror.command import NETWORK_TIMEOUT_S, Finished, GitRunner, safe_variables
 from bot.mirror.names import is_sha
 from bot.mirror.objects import Objects
@@ -81,15 +81,24 @@ class LocalRepository:
 class RemoteMirror:
     """A bare repository of ours with the commits and trees of a remote one; files' contents come when they are read."""
 
-    def __init__(self, address: Address, variables: Mapping[str, str], folder: Path) -> None:
+    def __init__(
+        self, address: Address, variables: Mapping[str, str], folder: Path, authorization: Callable[[], str]
+    ) -> None:
         self.address = address
+        self._authorization = authorization
         self.git_dir = folder / f"{hashlib.sha256(address.url.encode()).hexdigest()[:24]}.git"
         self.runner = GitRunner(self.git_dir, variables)
-        self._remote = {"remote.origin.url": address.url}
-        if address.authorization:
-            self._remote["http.extraHeader"] = address.authorization
         self._create()
         self.objects = Objects(self.runner)
+
+    @property
+    def _remote(self) -> dict[str, str]:
+        """Configuration for one command: tokens are short-lived, and go to their own origin alone."""
+        header = self.address.authorization or self._authorization()
+        config = {"remote.origin.url": self.address.url}
+        if header:
+            config |= {f"http.{origin_of(self.address.url)}/.extraHeader": header, "http.followRedirects": "false"}
+        return config
 
     def references(self, patterns: Sequence[str]) -> dict[str, str]:
         peeled = [f"{pattern}^{{}}" for pattern in patterns]
@@ -210,11 +219,19 @@ def git_folder(path: Path) -> Path:
     raise UserError(f"There is no git repository at {quoted(str(path), limit=200)}.", "Check the address.")
 
 
-def open_repository(address: Address, home: Path, *, allow_local: bool) -> LocalRepository | RemoteMirror:
-    variables = safe_variables(home / "mirrors", allow_local=allow_local)
+def open_repository(
+    address: Address,
+    home: Path,
+    *,
+    allow_local: bool,
+    allow_http: bool = False,
+    authorization: Callable[[], str] = lambda: "",
+) -> LocalRepository | RemoteMirror:
+    """`authorization` gives the header for a remote, each time anew; "" for none."""
+    variables = safe_variables(home / "mirrors", allow_local=allow_local, allow_http=allow_http)
     if address.local_path is not None:
         return LocalRepository(address, variables)
-    return RemoteMirror(address, variables, home / "mirrors")
+    return RemoteMirror(address, variables, home / "mirrors", authorization)
 
 
 def _lines(output: bytes) -> list[str]:

@@ -7,17 +7,13 @@ import re
 import shutil
 import subprocess
 from pathlib import Path
-from urllib.parse import urlsplit
 
+from pipelines.steps.git_credentials import git_configuration
 from pipelines.steps.masking import mask_address
 from pipelines.steps.workplace import kept
 
 GIT_TIMEOUT_S = 900.0
 ALLOWED_PROTOCOLS = "https:ssh:file"
-
-# A seam for the engine: a file with the forge's token, given only to this one host.
-TOKEN_FILE = "MLOPS_BOT_GIT_TOKEN_FILE"  # noqa: S105 - a name, not a secret
-TOKEN_HOST = "MLOPS_BOT_GIT_TOKEN_HOST"  # noqa: S105 - a name, not a secret
 
 _KEPT = (
     "PATH", "HOME", "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "GIT_SSL_CAINFO",
@@ -38,17 +34,6 @@ _OPTIONS = (
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 # git's answers to a sha that the remote does not have, or will not give without a ref
 _UNKNOWN_SHA = ("not our ref", "unadvertised object", "couldn't find remote ref", "no such remote ref")
-
-_ASKPASS = """#!/bin/sh
-case "$1" in
-  *"https://$MLOPS_BOT_GIT_TOKEN_HOST'"* | *"@$MLOPS_BOT_GIT_TOKEN_HOST'"*) ;;
-  *) exit 1 ;;
-esac
-case "$1" in
-  Username*) echo x-access-token ;;
-  *) cat "$MLOPS_BOT_GIT_TOKEN_FILE" ;;
-esac
-"""
 
 
 class GitFailed(Exception):
@@ -101,7 +86,7 @@ class Checkout:
             done = subprocess.run(
                 command,
                 cwd=self.folder,
-                env=git_environment(address, self.folder),
+                env=git_environment(address),
                 stdin=subprocess.DEVNULL,
                 capture_output=True,
                 timeout=GIT_TIMEOUT_S,
@@ -121,22 +106,21 @@ def _reason(words: str) -> str:
     return "; ".join(dict.fromkeys(line[:300] for line in (telling or lines)[:3])) or "git failed without a word"
 
 
-def git_environment(address: str, folder: Path) -> dict[str, str]:
-    environment = {
+def git_environment(address: str) -> dict[str, str]:
+    configuration = git_configuration(address)
+    # a host without TLS is one that the server's own settings name
+    protocols = f"{ALLOWED_PROTOCOLS}:http" if configuration and address.startswith("http://") else ALLOWED_PROTOCOLS
+    return {
         **kept(os.environ, _KEPT),
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": os.devnull,
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": shutil.which("false") or "false",
-        "GIT_ALLOW_PROTOCOL": ALLOWED_PROTOCOLS,
+        "GIT_ALLOW_PROTOCOL": protocols,
         "GIT_LFS_SKIP_SMUDGE": "1",
         "GIT_SSH_COMMAND": "ssh -oBatchMode=yes -oConnectTimeout=15",
         "LC_ALL": "C",
+        "GIT_CONFIG_COUNT": str(len(configuration)),
+        **{f"GIT_CONFIG_KEY_{index}": key for index, key in enumerate(configuration)},
+        **{f"GIT_CONFIG_VALUE_{index}": value for index, value in enumerate(configuration.values())},
     }
-    token_file, token_host = os.environ.get(TOKEN_FILE), os.environ.get(TOKEN_HOST)
-    if token_file and token_host and address.startswith("https://") and urlsplit(address).netloc == token_host:
-        script = folder.with_name("git-askpass")
-        script.write_text(_ASKPASS)
-        script.chmod(0o700)
-        environment |= {"GIT_ASKPASS": str(script), TOKEN_FILE: token_file, TOKEN_HOST: token_host}
-    return environment

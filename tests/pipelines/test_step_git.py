@@ -2,45 +2,59 @@
 
 from __future__ import annotations
 
-import subprocess
+import json
+from base64 import b64encode
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from pipelines.steps import git_credentials
 from pipelines.steps.git import Checkout, GitFailed, git_environment
 
 
 @pytest.fixture
-def token(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "token").write_text("forge-token\n")
-    monkeypatch.setenv("MLOPS_BOT_GIT_TOKEN_FILE", str(tmp_path / "token"))
-    monkeypatch.setenv("MLOPS_BOT_GIT_TOKEN_HOST", "git.example.com")
+def credentials_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    path = tmp_path / "credentials.json"
+    own = "https://git.example.com/acme/churn.git"
+    path.write_text(json.dumps({own: {"username": "x-access-token", "password": "forge-token"}}))
+    monkeypatch.setenv("MLOPS_BOT_GIT_CREDENTIALS_FILE", str(path))
+    git_credentials._credentials.cache_clear()
+    yield path
+    git_credentials._credentials.cache_clear()
 
 
-def answer(environment: dict[str, str], prompt: str) -> str:
-    done = subprocess.run([environment["GIT_ASKPASS"], prompt], env=environment, capture_output=True, text=True)
-    return done.stdout.strip()
+def configuration(address: str) -> dict[str, str]:
+    environment = git_environment(address)
+    count = int(environment["GIT_CONFIG_COUNT"])
+    return {environment[f"GIT_CONFIG_KEY_{i}"]: environment[f"GIT_CONFIG_VALUE_{i}"] for i in range(count)}
 
 
-@pytest.mark.usefixtures("token")
-def test_the_token_is_given_to_its_own_host_alone(tmp_path: Path):
-    own = git_environment("https://git.example.com/acme/churn.git", tmp_path / "code")
+@pytest.mark.usefixtures("credentials_file")
+def test_the_token_is_given_to_its_own_address_alone():
+    own = configuration("https://git.example.com/acme/churn.git")
 
-    assert answer(own, "Username for 'https://git.example.com': ") == "x-access-token"
-    assert answer(own, "Password for 'https://x-access-token@git.example.com': ") == "forge-token"
-    assert answer(own, "Password for 'https://x-access-token@git.example.com.evil.org': ") == ""
-    assert answer(own, "Password for 'https://evil.org': ") == ""
-    for address in ("https://evil.org/x.git", "http://git.example.com/x.git", "https://git.example.com@evil.org/x"):
-        assert answer(git_environment(address, tmp_path / "code"), "Password for 'https://git.example.com': ") == ""
+    basic = b64encode(b"x-access-token:forge-token").decode()
+    assert own["http.https://git.example.com/.extraHeader"] == f"Authorization: Basic {basic}"
+    assert own["http.followRedirects"] == "false"
+    for address in ("https://evil.org/x.git", "http://git.example.com/acme/churn.git", "/acme/churn.git"):
+        assert configuration(address) == {}
 
 
-def test_git_never_asks_and_reads_no_configuration_but_ours(tmp_path: Path):
-    environment = git_environment("/some/where.git", tmp_path)
+def test_the_tokens_are_gone_from_the_disk_once_they_are_read(credentials_file: Path):
+    git_environment("https://git.example.com/acme/churn.git")
+
+    assert not credentials_file.exists()
+    assert configuration("https://git.example.com/acme/churn.git") != {}, "they are remembered by this process"
+
+
+def test_git_never_asks_and_reads_no_configuration_but_ours():
+    environment = git_environment("/some/where.git")
 
     assert environment["GIT_TERMINAL_PROMPT"] == "0"
     assert environment["GIT_ALLOW_PROTOCOL"] == "https:ssh:file"
     assert environment["GIT_CONFIG_GLOBAL"] == "/dev/null"
-    assert "MLOPS_BOT_GIT_TOKEN_FILE" not in environment
+    assert environment["GIT_CONFIG_COUNT"] == "0"
 
 
 @pytest.mark.parametrize("sha", ["main", "--upload-pack=x", "HEAD", "a" * 39, ""])
