@@ -5,31 +5,27 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
 from fastapi import FastAPI
 
-from bot.artifacts import open_artifacts
 from bot.domain.errors import TransientError, UserError
-from bot.domain.links import Links
 from bot.domain.run import EngineRun, EngineState
 from bot.forges.plain.api import PlainForge
 from bot.forges.plain.auth import signature
-from bot.mirror import GitMirror
 from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Submission
 from bot.ports.store import Kind
 from bot.settings import Settings, load_settings
-from bot.store import SqlPlainRecords, SqlStore, open_store
-from bot.usecases.world import World
+from bot.store import SqlPlainRecords, SqlStore
 from bot.web.actions import Actions
 from bot.web.app import create_app
 from bot.web.server import Server, listen
+from bot.wiring import build
 
 HOOK_SECRET = "hook-secret-of-the-tests"
 
@@ -104,41 +100,16 @@ def open_workplace(home: Path, **changes: Any) -> Iterator[Workplace]:
     """`changes` are of the settings."""
     environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "8321", "MLOPS_BOT_HOOK_SECRET": HOOK_SECRET}
     settings = replace(load_settings(environ), **changes)
-    store = open_store(settings.database_url)
-    records = SqlPlainRecords(store.database)
+    bot = build(settings)
     engine = StillEngine()
-    artifacts = open_artifacts(settings.artifacts_url)
-    git = GitMirror(home, allow_local=True)
-    repositories = home / "repositories"
-    repositories.mkdir(exist_ok=True)
-    forge = PlainForge(
-        repositories, home=home, records=records, git=git, hook_secret=settings.hook_secret, clock=utc_now
-    )
-    place = Workplace(home, settings, store, records, artifacts, engine, forge, FastAPI())
-    world = World(
-        clock=utc_now,
-        store=store,
-        forges={"plain": forge},
-        engine=engine,
-        artifacts=artifacts,
-        git=git,
-        links=Links(settings.base_url),
-        callback_links=Links(settings.base_url),
-        callback_token=lambda run_id: f"callback-token-of-{run_id}",
-        secrets_of=lambda _repository, _names: {},
-        pipeline_versions={},
-        admission=nullcontext(),
-    )
+    world = replace(bot.world, engine=engine)
+    place = Workplace(home, settings, bot.store, bot.records, world.artifacts, engine, bot.plain, FastAPI())
     place.app = create_app(world, settings, actions=_actions(place), wake=place.wakes.append)
     try:
         yield place
     finally:
-        git.close()
-        store.close()
-
-
-def utc_now() -> datetime:
-    return datetime.now(UTC)
+        bot.git.close()
+        bot.store.close()
 
 
 def _actions(place: Workplace) -> Actions:
