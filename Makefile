@@ -7,7 +7,7 @@ INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench lock pipelines browser clean
+.PHONY: help demo test lint format bench lock map pipelines browser clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -33,6 +33,9 @@ bench: $(INSTALLED_DEV)  ## Measure speed and size against the bare scripts, in 
 
 pipelines: $(INSTALLED_DEV)  ## Compile the standard pipelines into pipelines/compiled/
 	@$(BIN)/python -m pipelines.compile
+
+map: $(INSTALLED_DEV)  ## Write the code map of bot/README.md from the modules' docstrings
+	@$(BIN)/python -m tests.packaging.code_map
 
 lock: $(INSTALLED_DEV)  ## Fit constraints.txt to pyproject.toml (ARGS=--upgrade: to the newest releases)
 	@$(BIN)/uv pip compile --quiet $(ARGS) pyproject.toml --all-extras --group dev --universal \
@@ -60,11 +63,11 @@ $(INSTALLED_DEV): $(INSTALLED) pyproject.toml constraints.txt
 
 # Page tests use Debian's chromium. Without it, and without the right to install it, they are skipped, and say so.
 browser:
-	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null \
+	@[ -x /usr/bin/chromium ] \
 		|| { [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null \
 			&& echo "installing chromium for the page tests" \
 			&& apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium >/dev/null; } \
-		|| echo "no chromium here: the page tests that need a browser are skipped"
+		|| echo "there is no /usr/bin/chromium: the page tests that need it are skipped"
 
 clean:  ## Remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
