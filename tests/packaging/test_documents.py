@@ -25,7 +25,8 @@ def text_of(path: Path) -> str:
 
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
 def test_every_link_to_a_file_leads_to_one(document: Path):
-    links = re.findall(r"\]\(([^)#\s]+)\)", text_of(document))
+    text = text_of(document)
+    links = [*re.findall(r"\]\(([^)#\s]+)\)", text), *re.findall(r'src(?:set)?="([^"]+)"', text)]
 
     missing = [link for link in links if "://" not in link and not (document.parent / link).exists()]
 
