@@ -154,6 +154,9 @@ class Store(Protocol):
     def queue_position(self, run_id: str) -> int | None:
         """1 for the run that starts next; None when it is not queued."""
 
+    def queued_equals(self, run_key: str) -> list[str]:
+        """Ids of the queued runs with this key, the oldest first."""
+
     def started_run_ids(self) -> list[str]:
         """Ids of runs that are starting or running, that is which take a place on the engine."""
 

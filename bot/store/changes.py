@@ -57,6 +57,20 @@ def heads(connection: Connection, repository: str) -> dict[str, str]:
     return {row.branch: row.sha for row in rows}
 
 
+def head_to_write(connection: Connection, repository: str, branch: str) -> str | None:
+    """Nobody else can write it before this transaction ends."""
+    found = select(HEADS.c.sha).where(HEADS.c.repository == repository, HEADS.c.branch == branch)
+    sha: str | None = connection.execute(found.with_for_update()).scalar()
+    return sha
+
+
+def change_to_write(connection: Connection, repository: str, number: int) -> Change | None:
+    """Nobody else can write it before this transaction ends."""
+    found = select(CHANGES).where(CHANGES.c.repository == repository, CHANGES.c.number == number)
+    row = connection.execute(found.with_for_update()).one_or_none()
+    return None if row is None else change_of(row)
+
+
 def save_change(connection: Connection, table: Table, change: Change) -> None:
     """Insert or replace, in `changes` or `plain_changes`."""
     values = change_values(change)

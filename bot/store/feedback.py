@@ -39,6 +39,11 @@ def save(connection: Connection, feedback: SubjectFeedback) -> None:
     _save(connection, feedback.subject.id, wanted=encode_wanted(feedback), shown=encode_shown(feedback.shown))
 
 
+def save_shown(connection: Connection, row_id: str, shown: Shown) -> None:
+    """No write that the row's revision counts: it says nothing new to whoever converges the row."""
+    connection.execute(update(FEEDBACK).where(FEEDBACK.c.id == row_id).values(shown=encode_shown(shown)))
+
+
 def add_reply(connection: Connection, reply: Reply, now: datetime) -> bool:
     values = {
         "id": reply.id,

@@ -111,6 +111,11 @@ def started_ids(connection: Connection) -> list[str]:
     return list(connection.execute(select(RUNS.c.id).where(_IS_STARTED).order_by(*_OLDEST_FIRST)).scalars())
 
 
+def queued_equals(connection: Connection, run_key: str) -> list[str]:
+    waiting = select(RUNS.c.id).where(RUNS.c.key == run_key, RUNS.c.phase == Phase.QUEUED.value)
+    return list(connection.execute(waiting.order_by(*_OLDEST_FIRST)).scalars())
+
+
 def is_started(connection: Connection, run_key: str) -> bool:
     return connection.execute(select(RUNS.c.id).where(_IS_STARTED, RUNS.c.key == run_key).limit(1)).first() is not None
 

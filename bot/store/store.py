@@ -166,6 +166,10 @@ class SqlStore:
         with self.database.read() as connection:
             return runs.queue_position(connection, run_id)
 
+    def queued_equals(self, run_key: str) -> list[str]:
+        with self.database.read() as connection:
+            return runs.queued_equals(connection, run_key)
+
     def started_run_ids(self) -> list[str]:
         with self.database.read() as connection:
             return runs.started_ids(connection)

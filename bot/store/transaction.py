@@ -8,9 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 
 from bot.domain.change import Change, Repository
-from bot.domain.feedback import LedgerEntry, Reply, SubjectFeedback, Waiver
+from bot.domain.feedback import LedgerEntry, Reply, Shown, SubjectFeedback, Waiver
 from bot.domain.run import Run
-from bot.ports.store import Claim, Kind, LeaseLost
+from bot.ports.store import Claim, Kind, LeaseLost, Overtaken
 from bot.store import changes, ledger, rows, runs
 from bot.store import feedback as feedback_rows
 from bot.store.columns import short_name
@@ -38,6 +38,16 @@ class SqlTransaction:
 
     def _wrote(self, kind: Kind, row_id: str) -> None:
         self._own_writes[kind, short_name(row_id)] += 1
+
+    def expect_head(self, repository: str, branch: str, sha: str | None) -> None:
+        if short_name(branch) != branch:
+            return  # too long a name to be read back: it is handled each time it is seen
+        if changes.head_to_write(self._connection, repository, branch) != sha:
+            raise Overtaken(f"{branch} of {repository} was handled by somebody else")
+
+    def expect_change(self, repository: str, number: int, known: Change | None) -> None:
+        if changes.change_to_write(self._connection, repository, number) != known:
+            raise Overtaken(f"change {number} of {repository} was handled by somebody else")
 
     def add_repository(self, repository: Repository, *, now: datetime) -> None:
         is_new, was_changed = changes.add_repository(self._connection, repository, now)
@@ -77,6 +87,9 @@ class SqlTransaction:
     def save_feedback(self, feedback: SubjectFeedback) -> None:
         feedback_rows.save(self._connection, feedback)
         self._wrote(Kind.FEEDBACK, feedback.subject.id)
+
+    def save_shown(self, row_id: str, shown: Shown) -> None:
+        feedback_rows.save_shown(self._connection, row_id, shown)
 
     def add_reply(self, reply: Reply, *, now: datetime) -> bool:
         added = feedback_rows.add_reply(self._connection, reply, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from hashlib import sha256
@@ -10,14 +10,17 @@ from hashlib import sha256
 import structlog
 
 from bot.comments.render import MARKER, render_checks, render_comment
-from bot.domain.check import Check
+from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reply, Shown, SubjectFeedback
 from bot.domain.report import Report
+from bot.domain.report_checks import NOTICE_CHECK
 from bot.ports.store import Claim
 from bot.usecases.reports import subject_report
 from bot.usecases.world import World
 
 log = structlog.get_logger()
+
+Sent = Mapping[str, tuple[str, str]]
 
 
 def feedback_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:
@@ -32,12 +35,14 @@ def give_up(claim: Claim, error: str, world: World) -> None:
 
 
 def _converge(claim: Claim, world: World) -> None:
-    reply = world.store.reply(claim.id) if claim.id.startswith("reply:") else None
-    feedback = world.store.feedback(claim.id) if reply is None else None
-    if reply is not None:
-        _answer(claim, reply, world)
-    elif feedback is not None:
-        _show(claim, feedback, world)
+    """A wake-up ends a claim, so another thread may take the row while this one still posts: one after the other."""
+    with world.turn_of(claim.id):
+        reply = world.store.reply(claim.id) if claim.id.startswith("reply:") else None
+        feedback = world.store.feedback(claim.id) if reply is None else None
+        if reply is not None:
+            _answer(claim, reply, world)
+        elif feedback is not None:
+            _show(claim, feedback, world)
 
 
 def _answer(claim: Claim, reply: Reply, world: World) -> None:
@@ -56,25 +61,60 @@ def _answer(claim: Claim, reply: Reply, world: World) -> None:
 
 def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
     report = subject_report(feedback, world)
-    shown = _put_checks(report, feedback, world)
+    checked = _put_checks(report, feedback, world)
+    _remember(claim, feedback.shown, checked, world)
     if feedback.subject.number is not None:
-        shown = _put_comment(report, feedback, shown, world)
+        _remember(claim, checked, _put_comment(report, feedback, checked, world), world)
     with world.store.transaction() as tx:
         tx.settle(claim, next_check_at=None)
-        tx.save_feedback(replace(feedback, shown=shown))
+
+
+def _remember(claim: Claim, before: Shown, now: Shown, world: World) -> None:
+    """At once, though the claim may be lost: what was sent must not be sent again."""
+    if now != before:
+        with world.store.transaction() as tx:
+            tx.save_shown(claim.id, now)
 
 
 def _put_checks(report: Report, feedback: SubjectFeedback, world: World) -> Shown:
-    forge = world.forge_of(feedback.subject.repository)
-    checks = dict(feedback.shown.checks)
-    for check in render_checks(report, limit=forge.capabilities.check_text_limit):
-        place = f"{check.sha}/{check.name}"
-        known_id, known_digest = checks.get(place, (None, ""))
+    """Those of older heads are followed until they are completed: a commit must not wait for ever."""
+    subject = feedback.subject
+    known = feedback.shown.checks
+    current = _rendered(report, world)
+    if report.notice is None and f"{subject.sha}/{NOTICE_CHECK}" in known:
+        current.append(_taken_back(subject.sha, report.page))
+    shown = _put_each(current, subject.repository, known, world)
+    for sha in sorted({place.partition("/")[0] for place in known} - {subject.sha}):
+        older = replace(feedback, subject=replace(subject, sha=sha), notice=None)
+        checks = [check for check in _rendered(subject_report(older, world), world) if _place(check) in known]
+        sent = _put_each(checks, subject.repository, known, world)
+        shown.update((_place(check), sent[_place(check)]) for check in checks if check.conclusion is None)
+    return replace(feedback.shown, checks=shown)
+
+
+def _taken_back(sha: str, page: str) -> Check:
+    words = "What was said here does not hold any more."
+    return Check(NOTICE_CHECK, sha, CheckStatus.COMPLETED, Conclusion.NEUTRAL, "Taken back", words, page)
+
+
+def _rendered(report: Report, world: World) -> list[Check]:
+    limit = world.forge_of(report.subject.repository).capabilities.check_text_limit
+    return render_checks(report, limit=limit)
+
+
+def _put_each(checks: Sequence[Check], repository: str, known: Sent, world: World) -> dict[str, tuple[str, str]]:
+    sent = {}
+    for check in checks:
+        known_id, known_digest = known.get(_place(check), (None, ""))
         digest = _digest(check)
         if digest != known_digest:
-            checks[place] = (forge.put_check(feedback.subject.repository, check, known_id=known_id), digest)
-    current = {place: sent for place, sent in checks.items() if place.startswith(f"{feedback.subject.sha}/")}
-    return replace(feedback.shown, checks=current)
+            known_id = world.forge_of(repository).put_check(repository, check, known_id=known_id)
+        sent[_place(check)] = (known_id or "", digest)
+    return sent
+
+
+def _place(check: Check) -> str:
+    return f"{check.sha}/{check.name}"
 
 
 def _put_comment(report: Report, feedback: SubjectFeedback, shown: Shown, world: World) -> Shown:

@@ -20,7 +20,7 @@ class World:
     """`callback_token` makes the short-lived token of one run. `secrets_of` gives the values of those secrets that the
     server lets a repository have. `callback_links` is where steps reach the bot, which may differ from the public
     address; None where nothing listens. `pipeline_versions` maps a pipeline to the hash of its compiled package.
-    `admission` is held while a run takes one of the engine's places."""
+    `admission` is held while a run takes one of the engine's places, `turn_of` a row while what it shows is posted."""
 
     clock: Clock
     store: Store
@@ -34,6 +34,7 @@ class World:
     secrets_of: Callable[[str, tuple[str, ...]], Mapping[str, str]]
     pipeline_versions: Mapping[str, str]
     admission: AbstractContextManager[object]
+    turn_of: Callable[[str], AbstractContextManager[object]]
 
     def forge_of(self, repository: str) -> Forge:
         return self.forges[repository.partition("/")[0]]
