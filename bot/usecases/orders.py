@@ -53,15 +53,25 @@ def order_run(order: Order, world: World) -> Run:
         data = _pin_data(order, world)
     except UserError as error:
         unpinned = _run(order, PinnedData("", "", ""), world, unpinned=f"{order.data_rev}\n{order.model.data}")
+        asked_for = {**unpinned.arguments, "data_sha": order.data_rev}  # what a retry has to ask for again
+        unpinned = replace(unpinned, arguments=asked_for)
         failure = Failure("fetch", FailureKind.DATA, error.problem, error.fix)
         return _ended(unpinned, Phase.FAILED, result=failed_result(unpinned, failure), now=world.clock())
     run = _run(order, data, world)
-    earlier = None if order.force else world.store.succeeded_run(run.key)
+    earlier = None if order.force else reusable_run(run.key, world)
     if earlier is None:
         return run
     incumbent = world.store.newest_result(run.repository, branch=order.base_branch, model=run.model)
     reused = replace(run, reused_run=earlier.id, base_run=incumbent.id if incumbent is not None else None)
     return _ended(reused, Phase.REUSED, result=earlier.result, now=world.clock())
+
+
+def reusable_run(key: str, world: World) -> Run | None:
+    """The newest equal run that succeeded, as long as what it left is still there."""
+    earlier = world.store.succeeded_run(key)
+    if earlier is None or world.artifacts.read(earlier.id, "result.json", limit_bytes=1) is None:
+        return None
+    return earlier
 
 
 def _ended(run: Run, phase: Phase, *, result: Result | None, now: datetime) -> Run:

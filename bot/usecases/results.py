@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain.masking import mask
 from bot.domain.result import Failure, FailureKind, Result, StepResult
 from bot.domain.run import EngineRun, EngineState, Run
@@ -11,6 +13,7 @@ from bot.usecases.world import World
 LOG_TAIL_BYTES = 64 * 1024
 LOG_TAIL_LINES = 200
 LOG_LINE_LIMIT = 2000
+RETRY = "Write `/retry` to run it again."
 
 
 def collect_result(run: Run, seen: EngineRun, world: World) -> Result:
@@ -18,12 +21,30 @@ def collect_result(run: Run, seen: EngineRun, world: World) -> Result:
     content = world.artifacts.read(run.id, "result.json", limit_bytes=RESULT_LIMIT_BYTES + 1)
     if content is not None:
         try:
-            return parse_result(content)
+            return _as_ended(_own(parse_result(content), run), seen)
         except BadResult as error:
             return failed_result(run, Failure("report", FailureKind.INTERNAL, error.problem), seen, world)
     result = failed_result(run, _explain(seen), seen, world)
     world.artifacts.write(run.id, "result.json", render_result(result))
     return result
+
+
+def _own(result: Result, run: Run) -> Result:
+    """Raises BadResult for another run's: whatever ran could write there."""
+    told = (result.run_id, result.run_key, result.sha, result.model)
+    if told != (run.id, run.key, run.sha, run.model):
+        raise BadResult(f"result.json is not of this run: it names `{result.run_id}` at `{result.sha[:10]}`.")
+    return result
+
+
+def _as_ended(result: Result, seen: EngineRun) -> Result:
+    """Why a run was stopped the engine knows best: of one that took too long, its report only saw that it went away."""
+    if seen.state is not EngineState.FAILED or not seen.reason or result.failure is None:
+        return result
+    if result.failure.kind not in (FailureKind.CANCELED, FailureKind.LOST):
+        return result
+    failure = Failure(result.failure.step, FailureKind.LOST, seen.reason, RETRY)
+    return replace(result, state="failed", failure=failure)
 
 
 def failed_result(run: Run, failure: Failure, seen: EngineRun | None = None, world: World | None = None) -> Result:
@@ -58,10 +79,12 @@ def failed_result(run: Run, failure: Failure, seen: EngineRun | None = None, wor
 def _explain(seen: EngineRun) -> Failure:
     running = next((step.name for step in seen.steps if step.state == "running"), "")
     step = running or "engine"
+    if seen.state is EngineState.SUCCEEDED:
+        return Failure("report", FailureKind.INTERNAL, "The run ended well, but its result.json is gone.", RETRY)
     if seen.state is EngineState.CANCELED:
         return Failure(step, FailureKind.CANCELED, seen.reason or "The run was canceled.")
     reason = seen.reason or "The engine no longer knows this run."
-    return Failure(step, FailureKind.LOST, reason, "Write `/retry` to run it again.")
+    return Failure(step, FailureKind.LOST, reason, RETRY)
 
 
 def _log_tail(run_id: str, step: str, world: World) -> tuple[str, ...]:

@@ -13,12 +13,14 @@ from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import EngineRun, EngineState, Phase, Run
 from bot.ports.engine import Submission
 from bot.ports.store import Claim, Kind, Transaction
+from bot.usecases.orders import reusable_run
 from bot.usecases.results import collect_result, failed_result
 from bot.usecases.world import World
 
 LOOK_SOON_S = 2.0
 LOOK_LATE_S = 30.0
-EQUAL_RUN_LOOK_S = 5.0
+EQUAL_RUN_LOOK_S = 60.0  # a safety net, too: it is woken when the equal one ends
+LONGEST_LOOK = 1000  # queued runs that are looked through for those that may start
 PARKED_LOOK_S = 3600.0  # a safety net only: a queued run is woken when a place becomes free
 
 
@@ -62,7 +64,7 @@ def _leave_queue(claim: Claim, run: Run, world: World) -> None:
     if run.cancel_requested_by is not None:
         _end(claim, run, _canceled_phase(run), None, world)
         return
-    earlier = None if run.force else world.store.succeeded_run(run.key)
+    earlier = None if run.force else reusable_run(run.key, world)
     if earlier is not None:
         reused = replace(run, reused_run=earlier.id)
         _end(claim, reused, Phase.REUSED, earlier.result, world)
@@ -78,26 +80,43 @@ def _leave_queue(claim: Claim, run: Run, world: World) -> None:
 
 
 def _has_place(run: Run, world: World) -> bool:
-    if world.engine.places is None:
-        return True
-    free = world.engine.places - len(world.store.started_run_ids())
-    return free > 0 and run.id in world.store.oldest_queued(limit=free)
+    return world.engine.places is None or run.id in _next_to_start(world.engine.places, world)
+
+
+def _next_to_start(places: int, world: World) -> list[str]:
+    """Ids of the queued runs for which there is a place. One that waits for an equal run is in nobody's way."""
+    store = world.store
+    started = store.started_run_ids()
+    free = places - len(started)
+    keys = {run.key for run_id in started if free > 0 and (run := store.run(run_id)) is not None}
+    chosen: list[str] = []
+    for run_id in store.oldest_queued(limit=LONGEST_LOOK) if free > 0 else ():
+        run = store.run(run_id)
+        if run is None or (run.key in keys and not run.force):
+            continue
+        chosen.append(run_id)
+        keys.add(run.key)  # of equal ones, one starts
+        if len(chosen) == free:
+            break
+    return chosen
 
 
 def _start(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
     now = world.clock()
+    is_known = seen.state not in (EngineState.UNKNOWN, EngineState.PENDING)  # submitted before a crash
     if run.cancel_requested_by is not None and seen.state is EngineState.UNKNOWN:
         _end(claim, run, _canceled_phase(run), None, world)
         return
-    if run.cancel_requested_by is None:
+    if run.cancel_requested_by is None and not is_known:
         try:
             world.engine.submit(_submission(run, world))
         except UserError as error:
             failure = Failure("engine", FailureKind.COMMAND, error.problem, error.fix)
             _end(claim, run, Phase.FAILED, failed_result(run, failure), world)
             return
+    pause_s = 0.0 if is_known or run.cancel_requested_by is not None else LOOK_SOON_S
     with world.store.transaction() as tx:
-        tx.settle(claim, next_check_at=now + timedelta(seconds=LOOK_SOON_S))
+        tx.settle(claim, next_check_at=now + timedelta(seconds=pause_s))
         tx.save_run(replace(run, phase=Phase.RUNNING))
         _wake_feedback(run, tx, now)
 
@@ -152,6 +171,8 @@ def _end(claim: Claim, run: Run, phase: Phase, result: Result | None, world: Wor
         tx.settle(claim, next_check_at=None)
         tx.save_run(ended)
         _wake_feedback(run, tx, now)
+        for equal in world.store.queued_equals(run.key):  # they waited for what this one gives, or start in its stead
+            tx.wake(Kind.RUN, equal, now=now)
         tx.append_ledger(
             LedgerEntry(now, run.requested_by, f"run_{phase}", run.repository, run.id, {"model": run.model})
         )
@@ -159,14 +180,13 @@ def _end(claim: Claim, run: Run, phase: Phase, result: Result | None, world: Wor
 
 
 def wake_queue(world: World) -> None:
-    """Let those at the head of the queue look for a place."""
+    """Let those that may start now look for a place."""
     places = world.engine.places
-    if places is None:
-        return
-    now = world.clock()
-    with world.store.transaction() as tx:
-        for run_id in world.store.oldest_queued(limit=places):
-            tx.wake(Kind.RUN, run_id, now=now)
+    waiting = _next_to_start(places, world) if places is not None else []
+    if waiting:
+        with world.store.transaction() as tx:
+            for run_id in waiting:
+                tx.wake(Kind.RUN, run_id, now=world.clock())
 
 
 def _incumbent(run: Run, world: World) -> Run | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bot.comments.escape import md_escape
+from bot.comments.escape import prose
 from bot.domain.feedback import Subject
 from bot.domain.report import build_report
 from bot.domain.report_words import model_words
@@ -22,6 +22,6 @@ def status_text(runs: Sequence[Run], world: World) -> str:
         subject = Subject(run.repository, run.number, run.branch, run.sha)
         report = build_report(subject, [model_state(run, world)], waivers=waivers_of(run, world))
         rows.append(
-            f"| `{run.model}` | {md_escape(model_words(report.models[0]))} | [`{run.id}`]({world.links.run(run.id)}) |"
+            f"| `{run.model}` | {prose(model_words(report.models[0]))} | [`{run.id}`]({world.links.run(run.id)}) |"
         )
     return "\n".join(["| Model | State | Run |", "| --- | --- | --- |", *rows])
