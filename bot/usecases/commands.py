@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 
 from bot.comments.escape import prose
-from bot.domain.change import Change, ChangeState, Comment, CommentCreated, Repository
+from bot.domain.change import Change, ChangeSeen, ChangeState, Comment, CommentCreated, Repository
 from bot.domain.command import (
     Approve,
     Cancel,
@@ -29,14 +29,14 @@ from bot.domain.command import (
     help_text,
     parse_commands,
 )
-from bot.domain.errors import TransientError, UserError
+from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Reaction, Reply, Waiver
 from bot.domain.gate import find_gate, parse_gate
 from bot.domain.run import Phase, Run
 from bot.domain.words import listed, quoted
 from bot.markdown import command_lines
 from bot.usecases import ordering
-from bot.usecases.changes import subject_of
+from bot.usecases.changes import change_seen, subject_of
 from bot.usecases.status import status_text
 from bot.usecases.world import World
 from bot.usecases.writes import Cancel as CancelRun
@@ -73,12 +73,12 @@ class Answer:
 def comment_created(event: CommentCreated, world: World) -> Writes:
     comment = event.comment
     commands = parse_commands(command_lines(comment.body))
-    writes = Writes(repositories=[event.repository])
     if not commands or world.store.reply(f"reply:{comment.id}") is not None:
-        return writes
-    change = world.store.change(comment.repository, comment.number)
+        return Writes(repositories=[event.repository])
+    change, writes = _change_of(event, world)
     if change is None:
-        raise TransientError(f"Change {comment.number} of {comment.repository} was not seen yet.", retry_after_s=2.0)
+        log.warning("comment_on_unknown_change", repository=comment.repository, change=comment.number)
+        return writes
     forge = world.forge_of(comment.repository)
     forge.react(comment.repository, comment.number, comment.id, Reaction.SEEN)
     refusal = _refusal(change, comment, world)
@@ -90,6 +90,26 @@ def comment_created(event: CommentCreated, world: World) -> Writes:
     writes.replies.append(_reply(comment, answers))
     log.info("comment_answered", repository=comment.repository, change=comment.number, commands=len(commands))
     return writes
+
+
+def _change_of(event: CommentCreated, world: World) -> tuple[Change | None, Writes]:
+    """The change as it is stored; one that was not seen yet is asked for, and seen first."""
+    number, repository = event.comment.number, event.repository
+    known = world.store.change(repository.key, number)
+    if known is not None:
+        return known, Writes(repositories=[repository])
+    changes = world.forge_of(repository.key).changes(repository)
+    change = next((change for change in changes if change.number == number), None)
+    if change is None:
+        return None, Writes(repositories=[repository])
+    return change, change_seen(ChangeSeen(repository, change), world)
+
+
+def mend_reaction(comment: Comment, world: World) -> None:
+    """Whoever answered a comment second has put "seen" in the place of the first one's reaction."""
+    reply = world.store.reply(f"reply:{comment.id}")
+    if reply is not None:
+        world.forge_of(comment.repository).react(comment.repository, comment.number, comment.id, reply.reaction)
 
 
 def _refusal(change: Change, comment: Comment, world: World) -> Answer | None:

@@ -7,13 +7,17 @@ from functools import partial
 
 import structlog
 
-from bot.domain.change import CommentCreated
-from bot.domain.feedback import Reaction, Reply
-from bot.ports.store import Claim
+from bot.domain.change import Event
+from bot.domain.errors import TransientError, UserError
+from bot.ports.store import Claim, Overtaken
 from bot.usecases.events import handle_event
+from bot.usecases.refusals import refuse_event
 from bot.usecases.world import World
 
 log = structlog.get_logger()
+
+OVERTAKEN_RETRY_S = 0.1
+NOT_YOUR_FAULT = "mlops-bot failed to carry this out. It is not your fault."
 
 
 def delivery_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:
@@ -21,26 +25,29 @@ def delivery_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], N
 
 
 def give_up(claim: Claim, error: str, world: World) -> None:
-    """Stop trying a delivery; whoever wrote a comment is told so."""
-    delivery = world.store.delivery(claim.id)
-    comments = []
-    if delivery is not None:
-        events = world.forges[delivery.forge].events(delivery)
-        comments = [event.comment for event in events if isinstance(event, CommentCreated)]
-    with world.store.transaction() as tx:
-        tx.settle(claim, next_check_at=None)
-        for comment in comments:
-            body = "mlops-bot failed to carry this out. It is not your fault; please write it once more."
-            reply = Reply(f"reply:{comment.id}", comment.repository, comment.number, comment.id, Reaction.REFUSED, body)
-            tx.add_reply(reply, now=world.clock())
+    """Stop trying a delivery, so that those behind it have their turn; its author is told."""
     log.error("delivery_given_up", delivery_id=claim.id, problem=error)
+    try:
+        for event in _events(claim, world):
+            refuse_event(event, UserError(NOT_YOUR_FAULT, "Please try once more."), world)
+    finally:
+        world.store.fail(claim, error=error, next_check_at=None)
 
 
 def _handle(claim: Claim, world: World) -> None:
-    delivery = world.store.delivery(claim.id)
-    if delivery is not None:
-        with structlog.contextvars.bound_contextvars(delivery_id=delivery.id):
-            for event in world.forges[delivery.forge].events(delivery):
+    with structlog.contextvars.bound_contextvars(delivery_id=claim.id):
+        for event in _events(claim, world):
+            try:
                 handle_event(event, world)
+            except UserError as error:
+                log.warning("event_refused", what=type(event).__name__, problem=error.problem)
+                refuse_event(event, error, world)
+            except Overtaken as error:  # by catching up: what stands there now decides
+                raise TransientError(str(error), retry_after_s=OVERTAKEN_RETRY_S) from error
     with world.store.transaction() as tx:
         tx.settle(claim, next_check_at=None)
+
+
+def _events(claim: Claim, world: World) -> Sequence[Event]:
+    delivery = world.store.delivery(claim.id)
+    return () if delivery is None else world.forges[delivery.forge].events(delivery)

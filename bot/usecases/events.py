@@ -11,8 +11,9 @@ from bot.domain.change import (
     PushReceived,
     RepositoryGone,
 )
+from bot.ports.store import Overtaken
 from bot.usecases.changes import change_seen
-from bot.usecases.commands import comment_created
+from bot.usecases.commands import comment_created, mend_reaction
 from bot.usecases.pushes import push_received
 from bot.usecases.reruns import check_action_requested, check_rerun_requested, repository_gone
 from bot.usecases.world import World
@@ -20,9 +21,15 @@ from bot.usecases.writes import Writes, apply
 
 
 def handle_event(event: Event, world: World) -> None:
+    """Raises Overtaken, with nothing written, when the same was handled by somebody else meanwhile."""
     writes = _decide(event, world)
-    with world.store.transaction() as tx:
-        apply(writes, tx, now=world.clock())
+    try:
+        with world.store.transaction() as tx:
+            apply(writes, tx, now=world.clock())
+    except Overtaken:
+        if isinstance(event, CommentCreated):
+            mend_reaction(event.comment, world)
+        raise
 
 
 def _decide(event: Event, world: World) -> Writes:

@@ -8,14 +8,19 @@ from functools import partial
 
 import structlog
 
-from bot.domain.change import ChangeSeen, ChangeState, CommentCreated, Event, PushReceived, Repository
-from bot.ports.store import Claim
+from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, Event, PushReceived, Repository
+from bot.domain.command import parse_commands
+from bot.domain.errors import TransientError, UserError
+from bot.markdown import command_lines
+from bot.ports.store import Claim, Overtaken
 from bot.usecases.events import handle_event
+from bot.usecases.refusals import refuse_event
 from bot.usecases.world import World
 
 log = structlog.get_logger()
 
 COMPARE_EVERY_S = 180.0
+MOST_CHANGES = 10_000
 
 
 def watch_all(world: World) -> None:
@@ -42,28 +47,48 @@ def give_up(claim: Claim, error: str, world: World) -> None:
 
 def _compare(claim: Claim, world: World) -> None:
     repository = world.store.repository(claim.id)
-    if repository is None:
-        return
-    for event in _missed(repository, world):
-        log.info("event_caught_up", repository=repository.key, what=type(event).__name__)
-        handle_event(event, world)
+    postponed: TransientError | None = None
+    for event in _missed(repository, world) if repository is not None else ():
+        try:
+            log.info("event_caught_up", repository=claim.id, what=type(event).__name__)
+            handle_event(event, world)
+        except Overtaken:  # by its webhook
+            continue
+        except UserError as error:
+            log.warning("event_refused", what=type(event).__name__, problem=error.problem)
+            refuse_event(event, error, world)
+        except TransientError as error:
+            postponed = error
+    if postponed is not None:
+        raise postponed
     with world.store.transaction() as tx:
         tx.settle(claim, next_check_at=world.clock() + timedelta(seconds=COMPARE_EVERY_S))
 
 
 def _missed(repository: Repository, world: World) -> Iterator[Event]:
-    forge = world.forge_of(repository.key)
-    handled = world.store.heads(repository.key)
-    heads = forge.heads(repository)
-    for branch, sha in sorted(heads.items()):
-        if handled.get(branch) != sha:
-            yield PushReceived(repository, branch, handled.get(branch), sha, author="")
-    for branch in sorted(set(handled) - set(heads)):
-        yield PushReceived(repository, branch, handled[branch], None, author="")
-    for change in forge.changes(repository):
-        if world.store.change(repository.key, change.number) != change:
+    """What the store is read for stands before what the forge is asked for: so what a webhook brings meanwhile is seen
+    as a difference to what was stored, and left alone."""
+    yield from _missed_pushes(repository, world)
+    known = {change.number: change for change in world.store.changes(repository.key, limit=MOST_CHANGES)}
+    for change in world.forge_of(repository.key).changes(repository):
+        before = known.get(change.number)
+        if before != change and world.store.change(repository.key, change.number) == before:
             yield ChangeSeen(repository, change)
         if change.state is ChangeState.OPEN:
-            for comment in forge.comments(change):
-                if world.store.reply(f"reply:{comment.id}") is None:
-                    yield CommentCreated(repository, comment)
+            yield from _missed_comments(repository, change, world)
+
+
+def _missed_pushes(repository: Repository, world: World) -> Iterator[PushReceived]:
+    handled = world.store.heads(repository.key)
+    heads = world.forge_of(repository.key).heads(repository)
+    for branch in sorted(handled.keys() | heads.keys()):
+        before, sha = handled.get(branch), heads.get(branch)
+        if before != sha and world.store.heads(repository.key).get(branch) == before:
+            yield PushReceived(repository, branch, before, sha, author="")
+
+
+def _missed_comments(repository: Repository, change: Change, world: World) -> Iterator[CommentCreated]:
+    for comment in world.forge_of(repository.key).comments(change):
+        is_answered = world.store.reply(f"reply:{comment.id}") is not None
+        if not is_answered and parse_commands(command_lines(comment.body)):
+            yield CommentCreated(repository, comment)

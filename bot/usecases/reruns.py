@@ -30,7 +30,8 @@ def check_rerun_requested(event: CheckRerunRequested, world: World) -> Writes:
     model = event.name.removeprefix(CHECK_PREFIX)
     runs = world.store.runs(repository=repository.key, model=model, limit=200)
     run = next((run for run in runs if run.sha == event.sha), None)
-    if run is not None:
+    was_done = any(known.trigger == event.trigger for known in runs)  # the same delivery once more
+    if run is not None and not was_done:
         _again(run, world, writes, trigger=event.trigger, by=event.requested_by)
     return writes
 
@@ -113,6 +114,12 @@ def _on_branch(repository: Repository, run: Run, world: World, trigger: str, by:
     """A branch is held to its own policy, at its own commit."""
     if run.pipeline != TRAIN:
         raise UserError("Only training runs of a branch can be run again.")
+    (newest,) = world.store.runs(repository=run.repository, branch=run.branch, model=run.model, limit=1)
+    if newest.sha != run.sha:
+        raise UserError(
+            f"This run is of `{run.sha[:10]}`, and `{run.branch}` has moved on to `{newest.sha[:10]}`.",
+            "Run the newest one again instead.",
+        )
     subject = Subject(run.repository, None, run.branch, run.sha)
     head = Head(repository, subject, run.branch, run.sha, by)
     world.git.fetch(head.address, [run.sha])

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.change import Change, Repository
 from bot.domain.feedback import LedgerEntry, Notice, Reply, Subject, SubjectFeedback, Waiver
 from bot.domain.run import Run
-from bot.ports.store import Kind, Transaction
+from bot.ports.store import Kind, Overtaken, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,9 +20,14 @@ class Cancel:
 
 @dataclass(slots=True)
 class Writes:
-    """Safe to apply twice: rows are found again by ids that follow from what they stand for."""
+    """Safe to apply twice: rows are found again by ids that follow from what they stand for.
+
+    What is expected is what the decision was made on; when that is not so any more, nothing is written.
+    """
 
     repositories: list[Repository] = field(default_factory=list)
+    expected_heads: list[tuple[str, str, str | None]] = field(default_factory=list)
+    expected_changes: list[tuple[str, int, Change | None]] = field(default_factory=list)
     heads: list[tuple[str, str, str | None]] = field(default_factory=list)
     changes: list[Change] = field(default_factory=list)
     cancels: list[Cancel] = field(default_factory=list)
@@ -38,12 +43,17 @@ class Writes:
 
 
 def apply(writes: Writes, tx: Transaction, *, now: datetime) -> None:
+    """Raises Overtaken when somebody else has handled the same thing meanwhile."""
     _apply_sightings(writes, tx, now)
     _apply_work(writes, tx, now)
     _apply_feedback(writes, tx, now)
 
 
 def _apply_sightings(writes: Writes, tx: Transaction, now: datetime) -> None:
+    for repository_key, branch, sha in writes.expected_heads:
+        tx.expect_head(repository_key, branch, sha)
+    for repository_key, number, known in writes.expected_changes:
+        tx.expect_change(repository_key, number, known)
     for repository in writes.repositories:
         tx.add_repository(repository, now=now)
     for repository_key, branch, sha in writes.heads:
@@ -67,6 +77,7 @@ def _apply_feedback(writes: Writes, tx: Transaction, now: datetime) -> None:
     for subject in writes.subjects:
         tx.show(subject, now=now)
     for reply in writes.replies:
-        tx.add_reply(reply, now=now)
+        if not tx.add_reply(reply, now=now):
+            raise Overtaken(f"{reply.id} was given already")
     for row_id in writes.woken_feedback:
         tx.wake(Kind.FEEDBACK, row_id, now=now)
