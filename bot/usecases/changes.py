@@ -9,7 +9,7 @@ from bot.domain.errors import UserError
 from bot.domain.feedback import Subject
 from bot.domain.plan import plan_change
 from bot.project_file import ProjectFileError
-from bot.usecases.heads import MACHINE, Head, order_models, read_policy, show_plan, supersede
+from bot.usecases.heads import MACHINE, Head, active_runs, order_models, read_policy, show_plan, supersede
 from bot.usecases.notices import from_a_fork, invalid_project
 from bot.usecases.projects import read_project
 from bot.usecases.world import World
@@ -22,8 +22,9 @@ def change_seen(event: ChangeSeen, world: World) -> Writes:
     change = event.change
     known = world.store.change(change.repository, change.number)
     writes = Writes(repositories=[event.repository], changes=[change])
+    writes.expected_changes.append((change.repository, change.number, known))
     if change.state is not ChangeState.OPEN:
-        writes.cancels += _end_runs(change, world)
+        writes.cancels += _end_runs(change, world, by=f"{change.state}")
     elif known is None or _asks_for_a_plan(known, change):
         _plan(event, known, world, writes)
     return writes
@@ -47,9 +48,9 @@ def _asks_for_a_plan(known: Change, change: Change) -> bool:
     )
 
 
-def _end_runs(change: Change, world: World) -> list[Cancel]:
-    active = world.store.runs(repository=change.repository, number=change.number, active=True)
-    return [Cancel(run.id, by=MACHINE, superseded_by=f"{change.state}") for run in active]
+def _end_runs(change: Change, world: World, *, by: str) -> list[Cancel]:
+    """A merged or closed change needs nothing more; a new target judges by other gates and another base."""
+    return [Cancel(run.id, by=MACHINE, superseded_by=by) for run in active_runs(subject_of(change), world)]
 
 
 def _target_sha(repository: Repository, change: Change, world: World) -> str | None:
@@ -62,13 +63,14 @@ def _target_sha(repository: Repository, change: Change, world: World) -> str | N
 def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes) -> None:
     change = event.change
     subject = subject_of(change)
+    is_retargeted = known is not None and known.target_branch != change.target_branch
+    writes.cancels += _end_runs(change, world, by=change.head_sha) if is_retargeted else supersede(subject, world)
     if change.from_fork:
         writes.show(subject, from_a_fork(change.head_sha))
         return
     head = head_of(event.repository, change, world)
     address = head.address
     world.git.fetch(address, [sha for sha in (change.head_sha, head.policy_sha) if sha is not None])
-    writes.cancels += supersede(head, world)
     try:
         project = read_project(address, change.head_sha, world)
     except ProjectFileError as error:
@@ -91,7 +93,7 @@ def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes)
         plan.to_run,
         policy,
         world,
-        trigger=f"change:{change.number}:{change.head_sha}",
+        trigger=f"change:{change.number}:{change.head_sha}:{change.target_branch}",
         requested_by=change.author,
     )
     show_plan(head, plan, writes.runs, writes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 import structlog
@@ -25,6 +25,7 @@ from bot.usecases.writes import Cancel, Writes
 log = structlog.get_logger()
 
 MACHINE = "mlops-bot"
+MOST_ACTIVE = 10_000  # runs of one branch or change at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def order_models(
             data_rev=data_rev,
             force=force,
         )
-        runs.append(_not_ended_before(order_run(order, world), order, world))
+        runs.append(_current(order_run(order, world), order, world))
     return runs
 
 
@@ -92,22 +93,31 @@ def read_policy(head: Head, project: Project, world: World) -> Project | None:
         return None
 
 
-def supersede(head: Head, world: World) -> list[Cancel]:
-    """A new head takes the place of the older heads' runs, queued and running."""
-    subject = head.subject
-    active = world.store.runs(
+def supersede(subject: Subject, world: World, *, spared: Collection[str] = ()) -> list[Cancel]:
+    """A new head takes the place of the older heads' runs, queued and running, but for those of the spared models."""
+    return [
+        Cancel(run.id, by=MACHINE, superseded_by=subject.sha)
+        for run in active_runs(subject, world)
+        if run.sha != subject.sha and run.model not in spared
+    ]
+
+
+def active_runs(subject: Subject, world: World) -> list[Run]:
+    """Of the change, or of the branch itself, at whatever commit."""
+    return world.store.runs(
         repository=subject.repository,
         number=subject.number,
         branch=subject.branch if subject.number is None else None,
         active=True,
+        limit=MOST_ACTIVE,
     )
-    return [Cancel(run.id, by=MACHINE, superseded_by=subject.sha) for run in active if run.sha != subject.sha]
 
 
-def _not_ended_before(run: Run, order: Order, world: World) -> Run:
-    """A head that comes back after it was superseded runs anew, under a trigger of its own."""
+def _current(run: Run, order: Order, world: World) -> Run:
+    """A head that comes back after it was superseded, or after something else ran there, gets a run of its own; one
+    that is merely seen twice keeps its run."""
     attempt = 1
-    while (known := world.store.run(run.id)) is not None and _was_ended_early(known):
+    while (known := world.store.run(run.id)) is not None and (_was_ended_early(known) or not _is_newest(known, world)):
         attempt += 1
         run = order_run(replace(order, trigger=f"{order.trigger}:{attempt}"), world)
     return run
@@ -115,6 +125,18 @@ def _not_ended_before(run: Run, order: Order, world: World) -> Run:
 
 def _was_ended_early(run: Run) -> bool:
     return run.phase in (Phase.CANCELED, Phase.SUPERSEDED) or run.cancel_requested_by is not None
+
+
+def _is_newest(run: Run, world: World) -> bool:
+    """Whether it is the one that is shown of its model at its head."""
+    runs = world.store.runs(
+        repository=run.repository,
+        number=run.number,
+        branch=run.branch if run.number is None else None,
+        model=run.model,
+        limit=MOST_ACTIVE,
+    )
+    return next((other.id for other in runs if other.sha == run.sha), run.id) == run.id
 
 
 def show_plan(head: Head, plan: Plan, runs: list[Run], writes: Writes) -> None:

@@ -11,11 +11,11 @@ from bot.domain.glob import glob_matches
 from bot.domain.plan import plan_push
 from bot.domain.project import Project
 from bot.project_file import ProjectFileError
-from bot.usecases.heads import Head, order_models, show_plan, supersede
+from bot.usecases.heads import MACHINE, Head, active_runs, order_models, show_plan, supersede
 from bot.usecases.notices import invalid_project
 from bot.usecases.projects import read_project
 from bot.usecases.world import World
-from bot.usecases.writes import Writes
+from bot.usecases.writes import Cancel, Writes
 
 log = structlog.get_logger()
 
@@ -24,7 +24,11 @@ def push_received(event: PushReceived, world: World) -> Writes:
     repository, sha = event.repository, event.after_sha
     writes = Writes(repositories=[repository], heads=[(repository.key, event.branch, sha)])
     handled = world.store.heads(repository.key).get(event.branch)
-    if sha is None or handled == sha:
+    writes.expected_heads.append((repository.key, event.branch, handled))
+    if handled == sha:
+        return writes
+    if sha is None:
+        writes.cancels += _end_runs(event, world)
         return writes
     address = repository.clone_address
     world.git.fetch(address, [sha])
@@ -49,12 +53,19 @@ def push_received(event: PushReceived, world: World) -> Writes:
         base=_project_before(repository, before, world),
     )
     head = Head(repository, _subject(event, sha), event.branch, sha, event.author)
-    writes.cancels += supersede(head, world)
+    running = {model.name for model in plan.to_run}
+    spared = [model.name for model in project.models if model.name not in running]  # nothing new about these
+    writes.cancels += supersede(head.subject, world, spared=spared)
     writes.runs += order_models(
         head, plan.to_run, project, world, trigger=f"push:{sha}", requested_by=event.author or "push"
     )
     show_plan(head, plan, writes.runs, writes)
     return writes
+
+
+def _end_runs(event: PushReceived, world: World) -> list[Cancel]:
+    subject = _subject(event, event.before_sha or "")
+    return [Cancel(run.id, by=MACHINE, superseded_by="deleted") for run in active_runs(subject, world)]
 
 
 def trains_on(project: Project, branch: str, *, default_branch: str) -> bool:
