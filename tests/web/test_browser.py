@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -110,6 +111,40 @@ def test_a_page_that_is_open_shows_a_new_comment_by_itself(day: Workplace, visit
 
     expect(page.locator("article.post").last).to_contain_text("Looks good to me")
     expect(page.get_by_label("Write a comment or a command")).to_have_value("half a thought")
+
+
+def test_a_tab_that_nobody_looks_at_lets_its_connection_go_and_catches_up_later(day: Workplace, visit: Visit) -> None:
+    visit.page.clock.install()
+    page = visit.open("/runs/run-now")
+    expect(page.locator("#live")).to_have_text("Live")
+    _look_away(page, hidden=True)
+    page.clock.fast_forward(11_000)
+    until(lambda: day.app.state.site.streams.open == 0)
+    append(day, "run-now/logs/train.log", b"tree 3 of 400\n")
+    _look_away(page, hidden=False)
+    page.clock.fast_forward(1_000)
+
+    expect(page.locator("#log-train pre")).to_contain_text("tree 3 of 400")
+    append(day, "run-now/logs/train.log", b"tree 4 of 400\n")
+    expect(page.locator("#log-train pre")).to_contain_text("tree 4 of 400")
+    assert page.locator("#log-train pre").inner_text().count("tree 3 of 400") == 1
+
+
+def _look_away(page: Page, *, hidden: bool) -> None:
+    page.evaluate(
+        """hidden => {
+            Object.defineProperty(document, "hidden", { value: hidden, configurable: true });
+            document.dispatchEvent(new Event("visibilitychange"));
+        }""",
+        hidden,
+    )
+
+
+def until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def test_a_run_is_canceled_by_its_button(day: Workplace, visit: Visit) -> None:

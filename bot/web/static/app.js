@@ -3,6 +3,7 @@
 "use strict";
 
 (() => {
+  const HIDDEN_MS = 10_000;
   const LOG_LIMIT = 2_000_000; // characters kept in one log on the page
 
   const ago = (seconds) => {
@@ -60,6 +61,32 @@
     toEnd(event.target);
   });
   document.addEventListener("htmx:sseMessage", () => { tick(); if (isFollowed()) openRunning(); });
+
+  // Where a new connection goes on: behind what was heard last.
+  document.addEventListener("htmx:sseMessage", (event) => {
+    const part = event.target.closest("[sse-connect]");
+    if (!part || !event.detail.lastEventId) return;
+    const address = new URL(part.getAttribute("sse-connect"), location.href);
+    address.searchParams.set("cursor", event.detail.lastEventId);
+    part.setAttribute("sse-connect", address.pathname + address.search);
+  });
+  // Browsers open six connections to a host: tabs that nobody looks at let theirs go, or a seventh would wait for ever.
+  let paused = null;
+  let pausing = 0;
+  document.addEventListener("visibilitychange", () => {
+    window.clearTimeout(pausing);
+    if (document.hidden) {
+      pausing = window.setTimeout(() => {
+        const source = document.querySelector("[sse-connect]")?.["htmx-internal-data"]?.sseEventSource;
+        if (!source || source.readyState === EventSource.CLOSED) return;
+        source.close();
+        paused = source;
+      }, HIDDEN_MS);
+    } else if (paused) {
+      paused.onerror(new Event("error")); // htmx takes it for a lost connection, and makes a new one
+      paused = null;
+    }
+  });
 
   const say = (words, isLost) => {
     const live = document.getElementById("live");
