@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,11 +14,15 @@ from types import FrameType
 
 from bot import logs
 from bot.domain.errors import UserError
-from bot.settings import Settings, publish_address
+from bot.settings import Settings, publish_address, withdraw_address
 from bot.web.actions import Actions
 from bot.web.app import create_app
 from bot.web.server import GRACE_S, Server, listen
 from bot.wiring import Bot, build
+
+# a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
+# Python's own 5 ms are for throughput
+SWITCH_INTERVAL_S = 0.0005
 
 
 class Service:
@@ -48,12 +53,14 @@ class Service:
         """Serve until the block ends. Ctrl-C and SIGTERM end `wait`."""
         thread = threading.Thread(target=self._server.run, args=([self._socket],), name="web", daemon=True)
         previous = {number: signal.signal(number, self._on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+        sys.setswitchinterval(SWITCH_INTERVAL_S)
         try:
             publish_address(self.settings)
             thread.start()
             self.bot.start()
             yield
         finally:
+            withdraw_address(self.settings)
             self._server.should_exit = True
             thread.join(GRACE_S + 2)
             self.bot.stop()

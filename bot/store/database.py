@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Lock, get_ident
+from threading import get_ident
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Table, create_engine, event, make_url
@@ -17,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 from bot.domain.errors import TransientError, UserError
 from bot.store.errors import translated
 from bot.store.exclusive import FileLock
+from bot.store.turn import Turn
 
 BUSY_TIMEOUT_S = 30.0
 STATEMENT_TIMEOUT_S = 60
@@ -34,7 +35,7 @@ class Database:
         self.is_postgresql = engine.dialect.name == "postgresql"
         self._file_lock = file_lock
         # SQLite has one writer at a time; waiting for a lock of ours is fair and quick, its own busy wait sleeps
-        self._turn = None if self.is_postgresql else Lock()
+        self._turn = None if self.is_postgresql else Turn()
         self._writing_thread = 0
         self._reader = engine.execution_options(**{_READ_ONLY: True})
 
@@ -44,19 +45,19 @@ class Database:
             yield connection
 
     @contextmanager
-    def write(self) -> Iterator[Connection]:
+    def write(self, *, urgent: bool = False) -> Iterator[Connection]:
         """All of it is stored when the block ends, or none. Not to be nested: SQLite has one writer."""
-        with translated(self.name), self._my_turn(), self.engine.begin() as connection:
+        with translated(self.name), self._my_turn(urgent), self.engine.begin() as connection:
             yield connection
 
     @contextmanager
-    def _my_turn(self) -> Iterator[None]:
+    def _my_turn(self, urgent: bool) -> Iterator[None]:
         if self._turn is None:
             yield
             return
         if self._writing_thread == get_ident():
             raise RuntimeError("a write inside a write of the same thread would wait for itself")
-        if not self._turn.acquire(timeout=BUSY_TIMEOUT_S):
+        if not self._turn.acquire(urgent=urgent, timeout_s=BUSY_TIMEOUT_S):
             raise TransientError(f"The database {self.name} is busy: another write takes very long.")
         self._writing_thread = get_ident()
         try:

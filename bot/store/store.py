@@ -56,7 +56,7 @@ class SqlStore:
     # -- the inbox
 
     def add_deliveries(self, deliveries: Sequence[Delivery]) -> list[bool]:
-        with self.database.write() as connection:
+        with self.database.write(urgent=True) as connection:  # somebody waits for the answer
             added = inbox.add(connection, deliveries)
             due = [Kind.DELIVERY] if any(added) else []
             self._hints.send(connection, due)

@@ -10,7 +10,7 @@ from time import perf_counter
 
 from tests.bench.demo_model import make_repository
 from tests.bench.receiver import bodies
-from tests.bench.served import end, launch, serving, settle, wait_for
+from tests.bench.served import end, is_alive, launch, serving, settle, wait_for
 from tests.bench.table import Row
 from tests.bench.webhook_clients import Body, send_one
 
@@ -29,7 +29,7 @@ def _start_to_first_accepted(home: Path, body: Body) -> float:
     began = perf_counter()
     process, port = launch(home)
     try:
-        wait_for("the first accepted webhook", lambda: _is_accepted(port, body))
+        wait_for("the first accepted webhook", lambda: is_alive(process, home) and _is_accepted(port, body))
         return perf_counter() - began
     finally:
         end(process)

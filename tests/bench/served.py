@@ -55,9 +55,9 @@ def serving(home: Path, environ: Mapping[str, str] | None = None) -> Iterator[Se
     """Ready for requests, which is not the same as idle: see `settle`."""
     process, port = launch(home, environ)
     try:
-        wait_for("the service", lambda: _listens(port), within_s=START_WITHIN_S)
         served = Served(home, process, port)
-        wait_for("the database", lambda: (home / "service-url").exists(), within_s=START_WITHIN_S)
+        wait_for("the service", lambda: is_alive(process, home) and _listens(port), within_s=START_WITHIN_S)
+        wait_for("its address", lambda: (home / "service-url").exists(), within_s=START_WITHIN_S)
         yield served
     finally:
         end(process)
@@ -78,6 +78,13 @@ def launch(home: Path, environ: Mapping[str, str] | None = None) -> tuple[subpro
             stderr=log,
         )
     return process, port
+
+
+def is_alive(process: subprocess.Popen[bytes], home: Path) -> bool:
+    """Raises RuntimeError with its last words when it is not."""
+    if process.poll() is not None:
+        raise RuntimeError(f"the service ended: {(home / 'served.log').read_text()[-2000:]}")
+    return True
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
