@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -49,15 +51,18 @@ class Settings:
 def load_settings(environ: Mapping[str, str]) -> Settings:
     """Read settings. Raises UserError for a value that can not be meant. Creates the home folder."""
     home = Path(environ.get("MLOPS_BOT_HOME") or _default_home(environ)).expanduser().absolute()
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    engine = environ.get("MLOPS_BOT_ENGINE", "local")
+    try:
+        home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise UserError(f"The folder {home} can not be made: {error.strerror}.", "Set MLOPS_BOT_HOME.") from error
+    engine = environ.get("MLOPS_BOT_ENGINE") or "local"
     if engine != "local":
         raise UserError(f"MLOPS_BOT_ENGINE is {engine!r}.", "Use `local`; `kubeflow` is not built yet.")
     return Settings(
         home=home,
-        host=environ.get("MLOPS_BOT_HOST", "127.0.0.1"),
+        host=environ.get("MLOPS_BOT_HOST") or "127.0.0.1",
         port=_integer(environ, "MLOPS_BOT_PORT", DEFAULT_PORT, at_least=0, at_most=65535),
-        public_url=environ.get("MLOPS_BOT_PUBLIC_URL", "").rstrip("/"),
+        public_url=_address(environ, "MLOPS_BOT_PUBLIC_URL"),
         database_url=secret(environ, "MLOPS_BOT_DATABASE_URL") or f"sqlite:///{home / 'bot.sqlite3'}",
         artifacts_url=environ.get("MLOPS_BOT_ARTIFACTS_URL") or (home / "artifacts").as_uri(),
         engine=engine,
@@ -65,7 +70,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         access_token=secret(environ, "MLOPS_BOT_ACCESS_TOKEN") or _kept(home / "access-token"),
         hook_secret=secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret"),
         callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
-        log_json=environ.get("MLOPS_BOT_LOG", "text") == "json",
+        log_json=_choice(environ, "MLOPS_BOT_LOG", ("text", "json")) == "json",
     )
 
 
@@ -94,15 +99,51 @@ def _integer(environ: Mapping[str, str], name: str, default: int, *, at_least: i
     return int(text)
 
 
+def _address(environ: Mapping[str, str], name: str) -> str:
+    text = environ.get(name, "").strip().rstrip("/")
+    if text and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
+        raise UserError(f"{name} is {text!r}.", "Write an address such as `https://mlops.example.com`.")
+    return text
+
+
+def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:
+    """The first is the default."""
+    text = environ.get(name) or choices[0]
+    if text not in choices:
+        raise UserError(f"{name} is {text!r}.", f"Use {' or '.join(f'`{choice}`' for choice in choices)}.")
+    return text
+
+
 def _kept(path: Path) -> str:
-    """A random value, made on first use."""
+    """A random value, made on first use. Processes that start at once agree on it, and a crash leaves none that is
+    empty: the home folder is locked while it is made, and it appears as a whole."""
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    except FileExistsError:
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            return _read_kept(path) or _make_kept(path)
+        finally:
+            os.close(folder)
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} can not be read or made: {error}.", "It holds a secret of this bot's own.") from error
+
+
+def _read_kept(path: Path) -> str:
+    try:
         return path.read_text(encoding="ascii").strip()
+    except FileNotFoundError:
+        return ""
+
+
+def _make_kept(path: Path) -> str:
     value = secrets.token_urlsafe(32)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+    unfinished = path.with_name(f".{path.name}.new")
+    unfinished.unlink(missing_ok=True)
+    with os.fdopen(os.open(unfinished, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600), "w", encoding="ascii") as file:
         file.write(value)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
     return value
 
 
@@ -112,6 +153,12 @@ def publish_address(settings: Settings) -> None:
     unfinished = path.with_suffix(".new")
     unfinished.write_text(settings.local_url, encoding="ascii")
     unfinished.replace(path)
+
+
+def withdraw_address(settings: Settings) -> None:
+    """Nothing listens there any more; another service's address is left alone."""
+    if published_address(settings.home) == settings.local_url:
+        (settings.home / "service-url").unlink(missing_ok=True)
 
 
 def published_address(home: Path) -> str | None:
