@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, MutableMapping
+from collections.abc import Iterable, Mapping, MutableMapping
 from typing import Any
 
 import structlog
@@ -17,7 +17,7 @@ def configure(*, json_lines: bool, secrets: Iterable[str] = (), level: int = log
     known = tuple(secret for secret in secrets if secret)
 
     def mask_values(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: mask(value, known) if isinstance(value, str) else value for key, value in event.items()}
+        return {key: _masked(value, known) for key, value in event.items()}
 
     renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(
@@ -31,5 +31,15 @@ def configure(*, json_lines: bool, secrets: Iterable[str] = (), level: int = log
         ],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.PrintLoggerFactory(sys.stderr),
-        cache_logger_on_first_use=True,
     )
+
+
+def _masked(value: Any, known: tuple[str, ...]) -> Any:
+    """Whatever the shape: an exception or a path is written as text, too."""
+    if value is None or isinstance(value, bool | int | float):
+        return value
+    if isinstance(value, Mapping):
+        return {_masked(key, known): _masked(item, known) for key, item in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_masked(item, known) for item in value]
+    return mask(str(value), known)
