@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
@@ -22,6 +23,7 @@ log = structlog.get_logger()
 LEASE_S = 120.0  # outlives the longest call: git and HTTP calls end after 60 s at the most
 LONGEST_SLEEP_S = 5.0
 MAX_ATTEMPTS = 8
+PATIENT_ATTEMPTS = 300  # about a day: what may pass by itself is waited for
 LONGEST_BACKOFF_S = 300.0
 
 Tasks = Callable[[Sequence[Claim]], Sequence[Callable[[], None]]]
@@ -29,13 +31,15 @@ Tasks = Callable[[Sequence[Claim]], Sequence[Callable[[], None]]]
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """How one kind of row is converged: `tasks` gives one task per claim; `give_up` ends a row that fails too often."""
+    """How one kind of row is converged: `tasks` gives one task per claim; `give_up` ends a row that fails too often,
+    which is after `patience` attempts for what may pass by itself, and after a few for anything else."""
 
     kind: Kind
     tasks: Tasks
     give_up: Callable[[Claim, str], None]
     threads: int
     batch: int
+    patience: int = PATIENT_ATTEMPTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +138,17 @@ class Worker:
             for claim in claims:
                 self._postpone(claim, error.problem, error.retry_after_s)
             return
+        except Exception:  # the edge: one row must not keep the others of its batch from being looked at
+            log.exception("batch_failed", kind=lane.kind)
+            tasks = [partial(self._alone, lane, claim) for claim in claims]
         for claim, task in zip(claims, tasks, strict=True):
+            if self._stopping.is_set():
+                return  # the rest is taken up by the next start
             self._attempt(lane, claim, task)
+
+    def _alone(self, lane: Lane, claim: Claim) -> None:
+        (task,) = lane.tasks([claim])
+        task()
 
     def _attempt(self, lane: Lane, claim: Claim, task: Callable[[], None]) -> None:
         with structlog.contextvars.bound_contextvars(kind=str(claim.kind), row=claim.id):
@@ -145,7 +158,7 @@ class Worker:
                 log.debug("row_changed_meanwhile")
             except TransientError as error:
                 log.warning("row_postponed", problem=error.problem, attempts=claim.attempts)
-                self._retry_or_give_up(lane, claim, error.problem, error.retry_after_s)
+                self._retry_or_give_up(lane, claim, error.problem, error.retry_after_s, attempts=lane.patience)
             except UserError as error:
                 log.warning("row_refused", problem=error.problem)
                 self._retry_or_give_up(lane, claim, f"{error.problem} {error.fix}".strip(), LONGEST_BACKOFF_S)
@@ -153,9 +166,12 @@ class Worker:
                 log.exception("row_failed", attempts=claim.attempts)
                 self._retry_or_give_up(lane, claim, f"{type(error).__name__}: {error}", 2.0)
 
-    def _retry_or_give_up(self, lane: Lane, claim: Claim, problem: str, retry_after_s: float) -> None:
-        if claim.attempts + 1 < MAX_ATTEMPTS:
-            self._postpone(claim, problem, min(retry_after_s * 2**claim.attempts, LONGEST_BACKOFF_S))
+    def _retry_or_give_up(
+        self, lane: Lane, claim: Claim, problem: str, retry_after_s: float, *, attempts: int = MAX_ATTEMPTS
+    ) -> None:
+        if claim.attempts + 1 < attempts:
+            backoff_s = min(retry_after_s * 2 ** min(claim.attempts, 20), LONGEST_BACKOFF_S)
+            self._postpone(claim, problem, max(backoff_s, retry_after_s))  # who asks for more time gets it
             return
         log.error("row_given_up", kind=claim.kind, row=claim.id, problem=problem)
         try:

@@ -19,7 +19,9 @@ from bot.ports.store import Claim, Kind
 from bot.settings import Settings
 from bot.store import SqlStore
 from bot.usecases.world import World
-from bot.worker import Lane
+from bot.worker import PATIENT_ATTEMPTS, Lane
+
+RUN_FOLDERS_KEPT_DAYS = 7  # the engine's own; what a run gave lies in the artifact store
 
 
 def utc_now() -> datetime:
@@ -89,6 +91,7 @@ def make_lane(
     *,
     threads: int,
     batch: int,
+    patience: int = PATIENT_ATTEMPTS,
 ) -> Lane:
     return Lane(
         kind,
@@ -96,4 +99,5 @@ def make_lane(
         give_up=lambda claim, error: give_up(claim, error, world),
         threads=threads,
         batch=batch,
+        patience=patience,
     )

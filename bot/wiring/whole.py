@@ -15,11 +15,12 @@ from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
 from bot.usecases.world import World
-from bot.wiring.shared import Hints, make_lane, make_world, utc_now
+from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
 WATCH_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
+DELIVERY_ATTEMPTS = 20  # about an hour; those of the same repository wait behind it
 DELIVERIES_KEPT_DAYS = 7  # GitHub keeps its own for 3 days, for redelivery
 
 
@@ -84,7 +85,7 @@ def build(settings: Settings) -> Bot:
         cache=settings.home / "cache",
     )
     world = make_world(settings, store, engine, git, forges={plain.name: plain}, artifacts_url=settings.artifacts_url)
-    worker = Worker(store, _lanes(world), utc_now, chores=_chores(world, store))
+    worker = Worker(store, _lanes(world), utc_now, chores=_chores(world, store, engine))
     store.on_commit_due = worker.wake
     hints.world = world
     return Bot(settings, world, worker, store, records, plain, engine, git)
@@ -92,7 +93,15 @@ def build(settings: Settings) -> Bot:
 
 def _lanes(world: World) -> list[Lane]:
     return [
-        make_lane(Kind.DELIVERY, deliveries.delivery_tasks, deliveries.give_up, world, threads=2, batch=8),
+        make_lane(
+            Kind.DELIVERY,
+            deliveries.delivery_tasks,
+            deliveries.give_up,
+            world,
+            threads=2,
+            batch=8,
+            patience=DELIVERY_ATTEMPTS,
+        ),
         make_lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=2, batch=50),
         make_lane(Kind.FEEDBACK, feedback_loop.feedback_tasks, feedback_loop.give_up, world, threads=2, batch=8),
         make_lane(
@@ -101,9 +110,10 @@ def _lanes(world: World) -> list[Lane]:
     ]
 
 
-def _chores(world: World, store: SqlStore) -> list[Chore]:
+def _chores(world: World, store: SqlStore, engine: LocalEngine) -> list[Chore]:
     return [
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world)),
+        Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
         Chore("wake_queue", WATCH_EVERY_S, lambda: run_loop.wake_queue(world)),
         Chore(
             "purge_deliveries",
