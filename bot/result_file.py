@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import Enum
@@ -28,6 +28,9 @@ T = TypeVar("T")
 
 RESULT_LIMIT_BYTES = 4 * 1024 * 1024
 LARGEST_WHOLE = 2**63 - 1
+DEEPEST = 20  # levels of params
+RUN_STATES = ("succeeded", "failed", "canceled")
+STEP_STATES = (*RUN_STATES, "skipped", "pending", "running")
 
 
 class BadResult(UserError):
@@ -62,8 +65,8 @@ def result_from_json(document: object) -> Result:
     """Raises BadResult for anything that has not the shape of a result."""
     try:
         return _result(_mapping(document))
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BadResult(f"result.json does not have the expected shape: {error!r}.") from error
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise BadResult(f"result.json does not have the expected shape: {repr(error)[:300]}.") from error
 
 
 def _result(raw: Mapping[str, Any]) -> Result:
@@ -75,9 +78,9 @@ def _result(raw: Mapping[str, Any]) -> Result:
         repository=_text(raw["repository"]),
         sha=_text(raw["sha"]),
         model=_text(raw["model"]),
-        state=_text(raw["state"]),
-        params=dict(_mapping(raw.get("params") or {})),
-        split=dict(_mapping(raw.get("split") or {})),
+        state=_one_of(raw["state"], RUN_STATES),
+        params=_shallow(dict(_mapping(raw.get("params") or {}))),
+        split=_shallow(dict(_mapping(raw.get("split") or {}))),
         data=_optional(raw.get("data"), _data),
         steps=tuple(_step(_mapping(step)) for step in raw.get("steps") or ()),
         metrics={_text(name): _metric(_mapping(metric)) for name, metric in (raw.get("metrics") or {}).items()},
@@ -115,7 +118,7 @@ def _step(raw: Mapping[str, Any]) -> StepResult:
     tail: Sequence[object] = raw.get("log_tail") or ()
     return StepResult(
         name=_text(raw["name"]),
-        state=_text(raw["state"]),
+        state=_one_of(raw["state"], STEP_STATES),
         started_at=_optional(raw.get("started_at"), _time),
         ended_at=_optional(raw.get("ended_at"), _time),
         exit_code=_optional(raw.get("exit_code"), _whole),
@@ -149,6 +152,23 @@ def _optional(value: Any, convert: Callable[[Any], T]) -> T | None:
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _one_of(value: object, known: tuple[str, ...]) -> str:
+    text = _text(value)
+    if text not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, found {text[:40]!r}")
+    return text
+
+
+def _shallow(value: T, depth: int = DEEPEST) -> T:
+    """Deeper values could be read, but neither stored nor shown."""
+    if depth == 0:
+        raise ValueError(f"expected at most {DEEPEST} levels")
+    items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for item in items:
+        _shallow(item, depth - 1)
     return value
 
 
