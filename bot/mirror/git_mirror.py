@@ -122,7 +122,7 @@ class GitMirror:
         if named in heads or not heads:
             return named or "main"
         usual = next((name for name in ("main", "master") if name in heads), None)
-        return usual or (next(iter(heads)) if len(heads) == 1 else named)
+        return usual or (next(iter(heads)) if len(heads) == 1 else named or "main")
 
     def commits_between(self, address: str, base: str | None, head: str, *, limit: int) -> list[Commit]:
         repository = self._repository(address)
@@ -136,9 +136,9 @@ class GitMirror:
         with repository.objects.batch():
             return [self._commit(repository, sha)[0] for sha in shas]
 
-    def tree_digest(self, address: str, sha: str, paths: Sequence[str]) -> str:
+    def tree_digest(self, address: str, sha: str, paths: Sequence[str], *, without: Sequence[str] = ()) -> str:
         repository = self._repository(address)
-        return tree_digest(repository.objects, self._commit(repository, sha)[1], paths)
+        return tree_digest(repository.objects, self._commit(repository, sha)[1], paths, without)
 
     def _repository(self, address: str) -> _OpenRepository:
         with self._lock:

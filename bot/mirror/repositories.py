@@ -60,10 +60,11 @@ class LocalRepository:
         return {name: peeled or sha for sha, peeled, name in lines}
 
     def head_reference(self) -> str:
+        """ "" where HEAD names no branch."""
         text = (self.git_dir / "HEAD").read_text(encoding="utf-8", errors="replace").strip()
         if text.startswith("ref: ") and not text.endswith("/.invalid"):  # reftable keeps HEAD elsewhere
             return text.removeprefix("ref: ")
-        return _lines(self.runner.run("symbolic-ref", "--quiet", "HEAD").output + b"\n")[0]
+        return next(iter(_lines(self.runner.run("symbolic-ref", "--quiet", "HEAD").output)), "")
 
     def head_sha(self) -> str | None:
         found = self.objects.find("HEAD^{commit}")

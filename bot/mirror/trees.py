@@ -42,12 +42,13 @@ def _tree_id(entry: TreeEntry | None) -> str | None:
     return entry.id if entry is not None and entry.is_tree else None
 
 
-def tree_digest(objects: Objects, tree_id: str, paths: Sequence[str]) -> str:
-    """A digest over path, mode and id of each file that a pattern covers."""
+def tree_digest(objects: Objects, tree_id: str, paths: Sequence[str], without: Sequence[str]) -> str:
+    """A digest over path, mode and id of each file that a pattern covers, but for the files `without`."""
     digest = hashlib.sha256()
     with objects.batch():
         files = {path: entry for pattern in paths for path, entry in _covered(objects, tree_id, pattern)}
-    for path in sorted(files):
+    left_out = {path.encode("utf-8", "surrogateescape") for path in without}
+    for path in sorted(files.keys() - left_out):
         digest.update(b"%s %s %s\0" % (files[path].mode.encode(), files[path].id.encode(), path))
     return digest.hexdigest()
 

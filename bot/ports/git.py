@@ -46,6 +46,7 @@ class Git(Protocol):
     def commits_between(self, address: str, base: str | None, head: str, *, limit: int) -> list[Commit]:
         """The oldest `limit` commits that are reachable from `head` and not from `base`, oldest first."""
 
-    def tree_digest(self, address: str, sha: str, paths: Sequence[str]) -> str:
+    def tree_digest(self, address: str, sha: str, paths: Sequence[str], *, without: Sequence[str] = ()) -> str:
         """A digest over the names, modes and blob ids of all files at `sha` that a path or glob of `paths` covers:
-        equal exactly when those files are equal. "." covers everything; `**` crosses folders."""
+        equal exactly when those files are equal. "." covers everything; `**` crosses folders. `without` are paths of
+        files that are left out."""

@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.domain.change import Repository
 from bot.domain.errors import UserError
 from bot.domain.pipeline import TRAIN
-from bot.domain.plan import watched_paths
+from bot.domain.plan import PROJECT_FILE, watched_paths
 from bot.domain.project import JsonValue, Model, Step
 from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import Phase, Run, run_id
@@ -160,6 +160,13 @@ def _step(step: Step | None) -> dict[str, JsonValue]:
     }
 
 
+def _tree_digest(order: Order, world: World) -> str:
+    """Without `mlops.yaml`, of which the model's own entry is hashed field by field, unless the model watches it."""
+    without = () if PROJECT_FILE in order.model.watch else (PROJECT_FILE,)
+    paths = watched_paths(order.model)
+    return world.git.tree_digest(order.repository.clone_address, order.sha, paths, without=without)
+
+
 def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
     model = order.model
     commands = {"train": model.train.run, "evaluate": "" if model.evaluate is None else model.evaluate.run}
@@ -172,7 +179,7 @@ def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
         model=model.name,
         pipeline=order.pipeline,
         pipeline_version=world.pipeline_versions[order.pipeline],
-        tree_digest=world.git.tree_digest(order.repository.clone_address, order.sha, watched_paths(model)),
+        tree_digest=_tree_digest(order, world),
         data_address=data.address,
         data_sha="" if is_of_this_commit else data.sha or unpinned,
         data_path=data.path,

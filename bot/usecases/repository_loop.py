@@ -12,6 +12,7 @@ from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, E
 from bot.domain.command import parse_commands
 from bot.domain.errors import TransientError, UserError
 from bot.markdown import command_lines
+from bot.ports.forge import Forge
 from bot.ports.store import Claim, Overtaken
 from bot.usecases.events import handle_event
 from bot.usecases.refusals import refuse_event
@@ -27,11 +28,20 @@ def watch_all(world: World) -> None:
     """Take every repository that the forges know into the store; new ones are compared at once."""
     known = {repository.key: repository for repository in world.store.repositories()}
     for forge in world.forges.values():
-        for repository in forge.repositories():
+        for repository in _listed(forge):
             if known.get(repository.key) != repository:
                 with world.store.transaction() as tx:
                     tx.add_repository(repository, now=world.clock())
                 log.info("repository_watched", repository=repository.key)
+
+
+def _listed(forge: Forge) -> Sequence[Repository]:
+    """None of a forge that does not answer: it is asked again soon, and the others are not kept waiting."""
+    try:
+        return forge.repositories()
+    except (TransientError, UserError) as error:
+        log.warning("forge_unreadable", forge=forge.name, problem=error.problem)
+        return ()
 
 
 def repository_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:

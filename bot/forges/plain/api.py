@@ -66,7 +66,7 @@ class PlainForge:
         self._hooks = Hooks(home, hook_secret)
         # reading branches and recording what follows from them is one step, or an older look could undo a newer one
         self._locks: defaultdict[str, threading.Lock] = defaultdict(threading.Lock)
-        self._unhooked: set[str] = set()
+        self._warned: set[tuple[str, str]] = set()
 
     def open_envelope(self, headers: Mapping[str, str], body: bytes) -> Delivery | None:
         return webhook.open_envelope(headers, body, secret=self._secret, now=self._clock())
@@ -99,8 +99,12 @@ class PlainForge:
         self._folder.mkdir(parents=True, exist_ok=True)
         found = []
         for name, path in folder.watched(self._folder):
-            self._install_hook(path, folder.key_of(name))
-            found.append(self._repository(folder.key_of(name), path))
+            key = folder.key_of(name)
+            self._install_hook(path, key)
+            try:
+                found.append(self._repository(key, path))
+            except (UserError, TransientError) as error:  # a broken one must not keep the others from being watched
+                self._warn_once("repository_unreadable", key, error)
         return found
 
     def heads(self, repository: Repository) -> Mapping[str, str]:
@@ -174,7 +178,8 @@ class PlainForge:
             if repository.default_branch in branches:
                 seen |= {change.number: change for change in changes.converge_open()}
         for update in updates:
-            yield PushReceived(repository, update.branch, update.before, update.after, push.pusher)
+            # where the branch is now: a push after it may have come first
+            yield PushReceived(repository, update.branch, update.before, changes.heads.get(update.branch), push.pusher)
         for number in sorted(seen):
             yield ChangeSeen(repository, seen[number])
 
@@ -194,11 +199,14 @@ class PlainForge:
         """Without it, pushes are found when the repository is compared."""
         try:
             self._hooks.install(path, key)
-            self._unhooked.discard(key)
+            self._warned.discard(("hook_not_installed", key))
         except UserError as error:
-            if key not in self._unhooked:
-                log.warning("hook_not_installed", repository=key, problem=error.problem)
-            self._unhooked.add(key)
+            self._warn_once("hook_not_installed", key, error)
+
+    def _warn_once(self, event: str, key: str, error: UserError | TransientError) -> None:
+        if (event, key) not in self._warned:
+            log.warning(event, repository=key, problem=error.problem)
+        self._warned.add((event, key))
 
 
 def _all_branches(heads: Mapping[str, str]) -> tuple[webhook.BranchUpdate, ...]:
