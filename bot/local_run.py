@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import click
 
+from bot import logs
 from bot.comments.render import render_comment
 from bot.domain.errors import UserError
 from bot.domain.pipeline import EVALUATE
@@ -26,6 +28,7 @@ from bot.wiring import LocalBot, build_local
 
 GATE_MISSED_EXIT = 1
 STEP_FAILED_EXIT = 3
+CANCELED_EXIT = 130  # as a shell says of what Ctrl-C ended
 LOOK_EVERY_S = 0.05
 COMMENT_LIMIT = 1_000_000
 
@@ -41,6 +44,7 @@ class Request:
 
 def run_here(folder: Path, request: Request, settings: Settings) -> int:
     """Gives the exit code. Raises UserError for what the user can mend before anything runs."""
+    logs.configure(json_lines=settings.log_json, secrets=settings.secret_values, level=logging.WARNING)
     with build_local(settings, folder) as bot:
         runs = _order(bot, request)
         ended = _follow(bot, [run.id for run in runs])
@@ -86,6 +90,7 @@ def _follow(bot: LocalBot, run_ids: Sequence[str]) -> list[Run]:
 
     console = Console(stderr=True)
     started = bot.world.clock()
+    runs: list[Run] = []
     with console.status("starting") as status:
         while True:
             try:
@@ -97,13 +102,13 @@ def _follow(bot: LocalBot, run_ids: Sequence[str]) -> list[Run]:
                 bot.changed.clear()
             except KeyboardInterrupt:
                 click.echo("canceling …", err=True)
-                _cancel(runs, bot.world)
+                _cancel(run_ids, bot.world)
 
 
-def _cancel(runs: Sequence[Run], world: World) -> None:
+def _cancel(run_ids: Sequence[str], world: World) -> None:
     with world.store.transaction() as tx:
-        for run in runs:
-            tx.request_cancel(run.id, by="Ctrl-C", superseded_by=None, now=world.clock())
+        for run_id in run_ids:
+            tx.request_cancel(run_id, by="Ctrl-C", superseded_by=None, now=world.clock())
 
 
 def _progress(runs: Sequence[Run], world: World, started: datetime) -> str:
@@ -135,6 +140,8 @@ def _print(markdown: str) -> None:
 
 def _exit_code(report: Report) -> int:
     standings = {model.standing for model in report.models}
-    if standings & {Standing.FAILED, Standing.CANCELED, Standing.SUPERSEDED}:
+    if Standing.FAILED in standings:
         return STEP_FAILED_EXIT
+    if standings & {Standing.CANCELED, Standing.SUPERSEDED}:
+        return CANCELED_EXIT
     return GATE_MISSED_EXIT if Standing.MISSED in standings else 0

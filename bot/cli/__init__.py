@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from importlib.metadata import version
 
@@ -23,6 +24,7 @@ COMMANDS = {
 
 USER_ERROR_EXIT = 2
 UNAVAILABLE_EXIT = 75  # EX_TEMPFAIL of sysexits.h: try again
+INTERRUPTED_EXIT = 130  # as a shell says of what Ctrl-C ended; click's 1 would read as "a gate was missed"
 
 
 class LazyGroup(click.Group):
@@ -64,7 +66,16 @@ def group() -> None:
 def main() -> None:
     """The entry point. Errors that the user can mend end with code 2, what may pass by itself with 75."""
     try:
-        group.main(prog_name="mlops-bot")
+        sys.exit(group.main(prog_name="mlops-bot", standalone_mode=False))
+    except click.Abort:
+        click.echo("aborted", err=True)
+        sys.exit(INTERRUPTED_EXIT)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except BrokenPipeError:  # whoever read our output has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(INTERRUPTED_EXIT)
     except UserError as error:
         click.echo(f"error: {error.problem}", err=True)
         if error.fix:

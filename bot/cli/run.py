@@ -32,7 +32,7 @@ def command(pipeline: str, words: tuple[str, ...], force: bool, data_rev: str, f
     mlops-bot run evaluate churn              evaluate the newest trained model again
 
     \b
-    Exit codes: 0 good, 1 a gate was missed, 2 something to mend in what was asked, 3 a step failed.
+    Exit codes: 0 good, 1 a gate was missed, 2 something to mend in what was asked, 3 a step failed, 130 Ctrl-C.
     """
     from bot.local_run import Request, run_here
     from bot.settings import load_settings

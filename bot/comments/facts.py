@@ -62,8 +62,8 @@ def model_facts(model: ModelReport, report: Report) -> Markdown:
 
 
 def model_hint(model: ModelReport, report: Report) -> Markdown:
-    """What somebody may do next by a comment on the change."""
-    if report.subject.number is None:
+    """What somebody may do next by a comment on the change. Where nobody serves pages, there are no comments either."""
+    if report.subject.number is None or report.links is None:
         return Markdown("")
     match model.standing:
         case Standing.MISSED:

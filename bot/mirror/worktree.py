@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from git import InvalidGitRepositoryError, NoSuchPathError, Repo
+from git import GitCommandError, InvalidGitRepositoryError, NoSuchPathError, Repo
 
 from bot.domain.errors import UserError
 from bot.domain.words import quoted
@@ -32,7 +34,7 @@ def open_worktree(folder: Path) -> Worktree:
         raise UserError(
             f"{quoted(str(folder.absolute()), limit=200)} is not in a git repository.", "Run `git init` there first."
         ) from error
-    with repo:
+    with repo, _explained(folder):
         if repo.working_tree_dir is None:
             raise UserError(f"{quoted(str(folder), limit=200)} is a bare repository.", "Run this in a clone of it.")
         branch = "HEAD" if repo.head.is_detached else repo.active_branch.name
@@ -44,6 +46,16 @@ def open_worktree(folder: Path) -> Worktree:
             str(author),
             not repo.is_dirty(untracked_files=True),
         )
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """git's own words for what keeps it from reading a tree: foreign ownership, a broken index, ..."""
+    try:
+        yield
+    except GitCommandError as error:
+        words = error.stderr.strip().removeprefix("stderr: '").removesuffix("'").partition("\n")[0]
+        raise UserError(f"git can not read {quoted(str(folder.absolute()), limit=200)}: {words[:300]}") from error
 
 
 def _default_branch(repo: Repo, branch: str) -> str:

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from hashlib import sha256
 from pathlib import Path
 
 import pipelines
 from bot.domain.change import Change, ChangeState, Repository
 from bot.engines.local import LocalEngine
-from bot.mirror import GitMirror, open_worktree, snapshot
+from bot.mirror import GitMirror, Worktree, open_worktree, snapshot
 from bot.ports.store import Kind
 from bot.settings import Settings
 from bot.store import open_store
 from bot.usecases import run_loop
 from bot.usecases.world import World
-from bot.wiring.shared import Hints, make_lane, make_world, utc_now
+from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Worker
 
 
@@ -47,28 +48,39 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
         hints.run_changed(run_id)
         changed.set()
 
-    engine = LocalEngine(
-        home,
-        places=settings.local_places,
-        packages=pipelines.package_path("train").parent,
-        clock=utc_now,
-        on_change=on_change,
-        cache=settings.home / "cache",
-    )
-    engine.start()  # it imports kfp while git looks at the tree
-    sha = snapshot(tree.root)
-    store = open_store(f"sqlite:///{home / 'runs.sqlite3'}", exclusive=False)
-    git = GitMirror(home, allow_local=True)
-    world = make_world(
-        settings, store, engine, git, forges={}, artifacts_url=(home / "artifacts").as_uri(), listens=False
-    )
-    hints.world = world
-    lane = make_lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=1, batch=10)
-    worker = Worker(store, [lane], utc_now)
-    store.on_commit_due = worker.wake
-    worker.start()
-    repository = Repository(f"local/{tree.root.name}", str(tree.root), tree.default_branch)
-    change = Change(
+    with ExitStack() as closing:
+        engine = LocalEngine(
+            home,
+            places=settings.local_places,
+            packages=pipelines.package_path("train").parent,
+            clock=utc_now,
+            on_change=on_change,
+            cache=settings.home / "cache",
+        )
+        closing.callback(engine.close)
+        engine.start()  # it imports kfp while git looks at the tree
+        repository = Repository(f"local/{tree.root.name}", str(tree.root), tree.default_branch)
+        change = _change(repository, tree, snapshot(tree.root))
+        store = open_store(f"sqlite:///{home / 'runs.sqlite3'}", exclusive=False)
+        closing.callback(store.close)
+        git = GitMirror(home, allow_local=True)
+        closing.callback(git.close)
+        world = make_world(
+            settings, store, engine, git, forges={}, artifacts_url=(home / "artifacts").as_uri(), listens=False
+        )
+        hints.world = world
+        lane = make_lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=1, batch=10)
+        worker = Worker(store, [lane], utc_now)
+        store.on_commit_due = worker.wake
+        closing.callback(worker.stop)
+        worker.start()
+        is_target_itself = tree.is_clean and tree.branch == tree.default_branch
+        yield LocalBot(world, repository, change, changed, is_target_itself)
+        engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))
+
+
+def _change(repository: Repository, tree: Worktree, sha: str) -> Change:
+    return Change(
         repository=repository.key,
         number=1,
         title="working tree",
@@ -80,11 +92,3 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
         state=ChangeState.OPEN,
         opened_at=utc_now(),
     )
-    try:
-        is_target_itself = tree.is_clean and tree.branch == tree.default_branch
-        yield LocalBot(world, repository, change, changed, is_target_itself)
-    finally:
-        worker.stop()
-        engine.close()
-        git.close()
-        store.close()
