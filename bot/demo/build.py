@@ -5,6 +5,7 @@ The tables are scikit-learn's bundled breast-cancer and diabetes data (UCI; publ
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import sys
@@ -12,16 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from bot.domain.errors import UserError
+from schemas import schema_bytes
+
 SOURCE = Path(__file__).parent
 FIRST_ROWS = {"breast_cancer.csv": 400, "diabetes.csv": 320}
 SHIFTED_COLUMN = {"breast_cancer.csv": ("mean_radius", 1.08), "diabetes.csv": ("bmi", 1.08)}
 BRANCH = "more-trees"
-GIT_IDENTITY = (
-    *("-c", "user.name=Ada (demo)"),
-    *("-c", "user.email=ada@example.com"),
-    *("-c", "commit.gpgsign=false"),
-    *("-c", "core.hooksPath=/dev/null"),
-)
+IDENTITY = ("-c", "user.name=Ada (demo)", "-c", "user.email=ada@example.com")
+SCHEMA = "mlops.schema.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,10 @@ def build(home: Path, repositories: Path, *, say: Callable[[str], None]) -> Demo
         say("making the model repository: a classifier and a regressor")
         _git(repositories, "init", "--quiet", "--bare", "--initial-branch=main", str(made.models))
     if not made.worktree.exists():
-        _git(repositories, "clone", "--quiet", str(made.models), str(made.worktree))
+        unfinished = made.worktree.with_suffix(".unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        _git(repositories, "clone", "--quiet", str(made.models), str(unfinished))
+        unfinished.rename(made.worktree)
     return made
 
 
@@ -56,6 +59,7 @@ def push_first_commit(made: DemoRepositories) -> str:
     if not _has_branch(made.models, "main"):
         _git(made.worktree, "checkout", "--quiet", "-B", "main")
         shutil.copytree(SOURCE / "models_repository", made.worktree, dirs_exist_ok=True, ignore=_IGNORED)
+        (made.worktree / SCHEMA).write_bytes(schema_bytes(SCHEMA))  # `mlops.yaml` names it, for editors
         _commit(made.worktree, "Add the breast-cancer and diabetes models")
         _git(made.worktree, "push", "--quiet", "origin", "main")
     return _git(made.models, "rev-parse", "refs/heads/main")
@@ -116,19 +120,35 @@ def _write_shifted_rows(source: Path, target: Path) -> None:
 
 
 def _commit(worktree: Path, message: str) -> None:
+    """Also when an earlier attempt was killed after it had committed."""
     _git(worktree, "add", "--all")
-    _git(worktree, *GIT_IDENTITY, "commit", "--quiet", "--message", message)
+    if _git(worktree, "status", "--porcelain"):
+        _git(worktree, *IDENTITY, "commit", "--quiet", "--message", message)
 
 
 def _has_branch(repository: Path, branch: str) -> bool:
-    command = ["git", "-C", str(repository), "show-ref", "--quiet", "--verify", f"refs/heads/{branch}"]
-    return subprocess.run(command, check=False).returncode == 0
+    return bool(_git(repository, "for-each-ref", f"refs/heads/{branch}"))
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    done = subprocess.run(["git", "-C", str(folder), *arguments], check=True, capture_output=True, text=True)
-    return done.stdout.strip()
+    return _run(folder, "git", *arguments)
 
 
 def _dvc(folder: Path, *arguments: str) -> None:
-    subprocess.run([sys.executable, "-m", "dvc", *arguments], cwd=folder, check=True, capture_output=True)
+    _run(folder, sys.executable, "-m", "dvc", *arguments)
+
+
+def _run(folder: Path, *command: str) -> str:
+    """The demo's own repositories do not depend on how this machine's git is set up: signing, hooks, templates."""
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    environ |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_TERMINAL_PROMPT": "0"}
+    try:
+        done = subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True, text=True)
+    except FileNotFoundError as error:
+        raise UserError(
+            f"`{command[0]}` is not installed.", "Install it, for example: `apt-get install git`."
+        ) from error
+    except subprocess.CalledProcessError as error:
+        words = error.stderr.strip()[-500:]
+        raise UserError(f"The demo's repositories could not be made: {words}", "Try `--reset`.") from error
+    return done.stdout.strip()

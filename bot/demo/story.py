@@ -5,17 +5,21 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Callable
-from pathlib import Path
 
 import click
 
+from bot.comments.render import render_comment
 from bot.demo import build
 from bot.demo.progress import follow_runs
 from bot.domain.errors import UserError
+from bot.domain.feedback import Subject
 from bot.domain.gate import Verdict
 from bot.domain.run import Phase, Run
+from bot.ports.store import Kind
 from bot.service import Service
 from bot.settings import Settings
+from bot.store.exclusive import FileLock
+from bot.usecases.reports import subject_report
 from bot.usecases.verdicts import verdict_of
 
 REPOSITORY = "plain/models"
@@ -34,7 +38,7 @@ def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
         click.echo(f"{time.monotonic() - started:6.1f} s  {words}")
 
     if reset:
-        _reset(settings.home)
+        _reset(settings)
     repositories = settings.home / "repositories"
     made = build.build(settings.home, repositories, say=say)
     service = Service(settings)
@@ -73,12 +77,18 @@ def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: 
 
 def _comment(service: Service, runs: dict[str, Run]) -> str:
     """The living comment, as soon as it shows all these runs' ends."""
-    number = next(run.number for run in runs.values())
-    assert number is not None
+    world, run = service.bot.world, next(iter(runs.values()))
+    assert run.number is not None
+    subject = Subject(REPOSITORY, run.number, run.branch, run.sha)
+    with world.store.transaction() as tx:  # an earlier demo may have served it at another address
+        tx.wake(Kind.FEEDBACK, subject.id, now=world.clock())
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline:
-        posts = [post for post in service.bot.records.posts(REPOSITORY, number) if post.is_bot]
-        if posts and all(run.id in posts[0].body for run in runs.values()):
+        feedback = world.store.feedback(subject.id)
+        limit = world.forge_of(REPOSITORY).capabilities.comment_limit
+        expected = feedback and render_comment(subject_report(feedback, world), limit=limit)
+        posts = [post for post in service.bot.records.posts(REPOSITORY, run.number) if post.is_bot]
+        if posts and posts[0].body == expected:
             return posts[0].body
         time.sleep(0.05)
     raise UserError("The change got no comment within 30 s.", "Look at the log above; this is a defect.")
@@ -107,7 +117,9 @@ Ctrl-C stops; everything is kept in {service.settings.home}"""
     )
 
 
-def _reset(home: Path) -> None:
+def _reset(settings: Settings) -> None:
+    home = settings.home
+    FileLock(home / "bot.sqlite3").release()  # a service that runs there must not lose its files
     repositories = home / "repositories"
     others = (
         sorted(path.name for path in repositories.glob("*") if path.name not in SAMPLES)
