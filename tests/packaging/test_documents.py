@@ -64,11 +64,10 @@ def test_every_command_that_is_understood_is_carried_out():
 
 
 def test_the_code_map_has_a_line_for_every_module():
-    """`make map` writes it."""
     listed = re.findall(r"^- \[`[^`]+`\]\(([^)]+)\): .+", text_of(CODE_MAP), re.MULTILINE)
     expected = [module.removeprefix("bot/") if module.startswith("bot/") else f"../{module}" for module in modules()]
 
-    assert sorted(listed) == sorted(expected)
+    assert sorted(listed) == sorted(expected), "run `make map`, and commit bot/README.md"
 
 
 def test_the_code_map_can_be_written_from_what_modules_say_of_themselves():
