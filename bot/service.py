@@ -7,6 +7,7 @@ import signal
 import socket
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,7 @@ from bot.wiring import Bot, build
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
 # Python's own 5 ms are for throughput
 SWITCH_INTERVAL_S = 0.0005
+SAME_ASKING_S = 0.5  # timeout(1) and others signal a process, and then its whole group
 
 
 class Service:
@@ -43,6 +45,7 @@ class Service:
         app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)
         self._server = Server(app)
         self._stop = threading.Event()
+        self._asked_at = 0.0
 
     @property
     def access_address(self) -> str:
@@ -78,8 +81,10 @@ class Service:
         return self._stop.is_set()
 
     def _on_signal(self, number: int, _frame: FrameType | None) -> None:
-        if self._stop.is_set():  # pressed again: now
+        if self._stop.is_set() and time.monotonic() - self._asked_at > SAME_ASKING_S:  # pressed again: now
             os._exit(128 + number)
+        if not self._stop.is_set():
+            self._asked_at = time.monotonic()
         self._stop.set()
 
 
