@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 import pytest
+from gitlab_under_test import GitLabUnderTest
 from plain_world import SECRET, PlainWorld
 
 from bot.domain.change import (
@@ -38,6 +40,7 @@ class Webhook:
 class ForgeUnderTest(Protocol):
     forge: Forge
     repository: Repository
+    signs_bodies: bool  # else a webhook is told by a secret beside its body, and is never refused for its body
 
     def commit(self, branch: str, **files: str) -> str:
         """A new commit on a branch that starts at the default one; not pushed yet."""
@@ -73,6 +76,8 @@ class ForgeUnderTest(Protocol):
 
 class PlainUnderTest:
     """Comments reach the bot through its own page, so a "webhook" of theirs is what `say` gives."""
+
+    signs_bodies = True
 
     def __init__(self, folder: Path) -> None:
         self.world = PlainWorld(folder)
@@ -142,7 +147,10 @@ class PlainUnderTest:
         return Webhook(message.headers, message.body)
 
 
-FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {"plain": PlainUnderTest}
+FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {
+    "gitlab": partial(GitLabUnderTest, webhook=Webhook),
+    "plain": PlainUnderTest,
+}
 
 
 @pytest.fixture(params=sorted(FORGES))
@@ -166,11 +174,13 @@ def opened_change(it: ForgeUnderTest, branch: str = "better") -> Change:
 def test_a_webhook_is_taken_only_as_it_was_signed(it: ForgeUnderTest) -> None:
     it.commit("main", a="1")
     webhook = it.push("main")[0]
-    unsigned = {name: value for name, value in webhook.headers.items() if "signature" not in name}
-    wrong = {**webhook.headers, **{name: "sha256=0" for name in webhook.headers if "signature" in name}}
+    proofs = [name for name in webhook.headers if "signature" in name or "token" in name]
+    unsigned = {name: value for name, value in webhook.headers.items() if name not in proofs}
+    wrong = {**webhook.headers, **dict.fromkeys(proofs, "sha256=0")}
+    forged = [(unsigned, webhook.body), (wrong, webhook.body)]
 
     assert it.forge.open_envelope(webhook.headers, webhook.body) is not None
-    for headers, body in ((webhook.headers, webhook.body + b" "), (unsigned, webhook.body), (wrong, webhook.body)):
+    for headers, body in [*forged, *[(webhook.headers, webhook.body + b" ")] * it.signs_bodies]:
         with pytest.raises(BadSignature):
             it.forge.open_envelope(headers, body)
 
@@ -179,6 +189,9 @@ def test_a_webhook_is_taken_only_as_it_was_signed(it: ForgeUnderTest) -> None:
 def test_a_signed_body_that_is_not_what_is_documented_is_refused_with_words(it: ForgeUnderTest, body: bytes) -> None:
     webhook = it.sign(body)
 
+    if not it.signs_bodies:
+        assert it.forge.open_envelope(webhook.headers, webhook.body) is None
+        return
     with pytest.raises(BadPayload) as refused:
         it.forge.open_envelope(webhook.headers, webhook.body)
 

@@ -1,0 +1,106 @@
+"""GitLab for the suite that every forge passes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from git_workshop import Worktree
+
+from bot.domain.change import Change, Delivery, Repository
+from bot.domain.check import Check, CheckStatus, Conclusion
+from bot.ports.forge import Forge
+from tests.fakes.gitlab.workshop import SECRET, Workshop
+
+if TYPE_CHECKING:
+    from test_forge import Webhook
+
+_CONCLUSIONS = {"success": Conclusion.SUCCESS, "failed": Conclusion.FAILURE, "canceled": Conclusion.CANCELED}
+_REACTIONS = {"eyes": "eyes", "thumbsup": "+1", "thumbsdown": "-1"}
+
+
+class GitLabUnderTest:
+    """Whoever pushes a new branch opens a merge request at once. A hook is told by its token, not by its body."""
+
+    signs_bodies = False
+
+    def __init__(self, folder: Path, webhook: type[Webhook]) -> None:
+        self.workshop = Workshop(folder)
+        self.forge: Forge = self.workshop.forge
+        self.tree = Worktree(folder / "ada", self.workshop.project.bare)
+        self._webhook = webhook
+        self.commit("main", start="0")
+        self.push("main")
+        self.repository: Repository = self.workshop.forge.repositories()[0]
+
+    def commit(self, branch: str, **files: str) -> str:
+        if self.tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
+            self.tree.git("checkout", "--quiet", branch)
+        elif branch != "main":
+            self.tree.branch(branch)
+        return self.tree.commit(f"Work on {branch}", **files)
+
+    def amend(self, branch: str) -> str:
+        self.tree.git("checkout", "--quiet", branch)
+        self.tree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
+        return self.tree.git("rev-parse", "HEAD")
+
+    def push(self, *branches: str) -> list[Webhook]:
+        world, project = self.workshop.world, self.workshop.project
+        known = set(project.heads)
+        self.tree.push(*branches)
+        world.pushed(project, self.workshop.ada)
+        for branch in sorted(set(project.heads) - known - {"main"}):
+            world.open_merge_request(project, branch, self.workshop.ada)
+        return self._sent()
+
+    def delete(self, branch: str) -> list[Webhook]:
+        self.tree.git("checkout", "--quiet", "main")
+        return self.push(f":{branch}")
+
+    def merge(self, branch: str) -> list[Webhook]:
+        self.tree.git("checkout", "--quiet", "main")
+        self.tree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        return self.push("main")
+
+    def write(self, change: Change, body: str) -> list[Webhook]:
+        merge_request = self.workshop.project.merge_requests[change.number - 1]
+        self.workshop.world.write(merge_request, self.workshop.ada, body)
+        return self._sent()
+
+    def open(self, webhook: Webhook) -> Delivery:
+        delivery = self.forge.open_envelope(webhook.headers, webhook.body)
+        assert delivery is not None
+        return delivery
+
+    def sign(self, body: bytes) -> Webhook:
+        return self._webhook({"x-gitlab-token": SECRET.encode().decode("latin-1"), "x-gitlab-event": "Push Hook"}, body)
+
+    def shown_comments(self, change: Change) -> list[str]:
+        return [note.body for note in self.workshop.project.merge_requests[change.number - 1].notes]
+
+    def shown_checks(self, sha: str) -> list[Check]:
+        return [
+            Check(
+                name=status.name,
+                sha=sha,
+                status=CheckStatus.COMPLETED if status.state in _CONCLUSIONS else CheckStatus.IN_PROGRESS,
+                conclusion=_CONCLUSIONS.get(status.state),
+                title=status.description or "",
+                summary="",
+                details_url=status.target_url or "",
+            )
+            for status in self.workshop.project.statuses
+            if status.sha == sha
+        ]
+
+    def shown_reactions(self, comment_id: str) -> list[str]:
+        notes = [note for one in self.workshop.project.merge_requests for note in one.notes]
+        awards = next(note.awards for note in notes if str(note.id) == comment_id)
+        return [_REACTIONS[award.name] for award in awards]
+
+    def close(self) -> None:
+        self.workshop.close()
+
+    def _sent(self) -> list[Webhook]:
+        return [self._webhook(sent.headers, sent.body) for sent in self.workshop.sent()]
