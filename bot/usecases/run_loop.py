@@ -21,6 +21,7 @@ LOOK_SOON_S = 2.0
 LOOK_LATE_S = 30.0
 EQUAL_RUN_LOOK_S = 60.0  # a safety net, too: it is woken when the equal one ends
 LONGEST_LOOK = 1000  # queued runs that are looked through for those that may start
+MOVED_UP = 5
 PARKED_LOOK_S = 3600.0  # a safety net only: a queued run is woken when a place becomes free
 
 
@@ -75,8 +76,17 @@ def _leave_queue(claim: Claim, run: Run, world: World) -> None:
         elif _has_place(run, world):
             tx.settle(claim, next_check_at=now)
             tx.save_run(replace(run, phase=Phase.STARTING, started_at=now))
+            _wake_those_behind(run, tx, world, now)
         else:
             tx.settle(claim, next_check_at=now + timedelta(seconds=PARKED_LOOK_S))
+
+
+def _wake_those_behind(run: Run, tx: Transaction, world: World, now: datetime) -> None:
+    """The next in the queue have moved up, and show it; those far behind are left alone: forges count calls."""
+    for run_id in world.store.oldest_queued(limit=MOVED_UP + 1):
+        behind = world.store.run(run_id)
+        if behind is not None and behind.id != run.id:
+            _wake_feedback(behind, tx, now)
 
 
 def _has_place(run: Run, world: World) -> bool:
@@ -137,10 +147,12 @@ def _submission(run: Run, world: World) -> Submission:
 def _follow(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
     now = world.clock()
     if seen.state in (EngineState.PENDING, EngineState.RUNNING):
+        next_look = _next_look(run, now)
         if run.cancel_requested_by is not None:
             world.engine.cancel(run.id)
+            next_look = now + timedelta(seconds=LOOK_SOON_S)
         with world.store.transaction() as tx:
-            tx.settle(claim, next_check_at=_next_look(run, now))
+            tx.settle(claim, next_check_at=next_look)
             _wake_feedback(run, tx, now)
         return
     result = collect_result(run, seen, world)

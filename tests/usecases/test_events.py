@@ -1,0 +1,393 @@
+"""Pushes, changes and comments: decided once, whoever sees them first, and never by what is outdated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.change import ChangeState, Comment, CommentCreated
+from bot.domain.check import Conclusion
+from bot.domain.errors import TransientError, UserError
+from bot.domain.result import Failure, FailureKind
+from bot.domain.run import Phase
+from bot.ports.plain_records import Post
+from bot.ports.store import Claim, Kind, Overtaken
+from bot.usecases import deliveries, events, repository_loop
+from bot.usecases.events import handle_event
+from bot.usecases.reruns import rerun
+from tests.usecases.kit import KEY, Place, project
+
+
+def opened(place: Place) -> str:
+    """A trained base, and change 1 with a run."""
+    place.end(place.run(place.start()))
+    sha = place.commit("trees", churn__train_py="print(2)")
+    place.look()
+    return sha
+
+
+def comment_of(post: Post) -> Comment:
+    return Comment(post.id, post.repository, post.number, post.author, post.body, post.created_at)
+
+
+def test_an_event_that_is_seen_twice_is_carried_out_once(place: Place):
+    sha = opened(place)
+    place.seen(place.change)
+    place.pushed(None, place.worktree.git("rev-parse", "main"))
+    place.converge()
+
+    assert [run.sha for run in place.runs()].count(sha) == 1
+    assert len(place.runs()) == 2
+
+
+def test_of_two_that_handle_a_push_at_once_one_wins_and_nothing_is_doubled(place: Place, monkeypatch):
+    before = place.start()
+    place.end(place.run(before))
+    sha = place.commit(churn__train_py="print(2)")
+    decide, quick = events.push_received, []
+
+    def overtaken(event, world):
+        writes = decide(event, world)
+        if not quick:
+            quick.append(True)
+            place.pushed(before, sha)
+        return writes
+
+    monkeypatch.setattr(events, "push_received", overtaken)
+    with pytest.raises(Overtaken):
+        place.pushed(before, sha)
+
+    assert [run.sha for run in place.runs()] == [before, sha]
+
+
+def test_of_two_that_read_a_comment_at_once_one_answers_and_its_reaction_stays(place: Place, monkeypatch):
+    opened(place)
+    post = place.say("/train churn depth=5")
+    event = CommentCreated(place.repository, comment_of(post))
+    decide, quick = events.comment_created, []
+
+    def overtaken(event, world):
+        writes = decide(event, world)
+        if not quick:
+            quick.append(True)
+            place.converge()
+        return writes
+
+    monkeypatch.setattr(events, "comment_created", overtaken)
+    with pytest.raises(Overtaken):
+        handle_event(event, place.world)
+    place.converge()
+
+    assert len([run for run in place.runs() if run.params == {"depth": 5}]) == 1
+    assert place.answer(post).startswith("- `churn`: train at")
+    assert place.records.post(post.id).reactions == ("+1",)
+    assert [entry.action for entry in place.store.ledger()].count("train") == 1
+
+
+def test_what_was_read_before_a_newer_push_was_handled_is_dropped(place: Place, monkeypatch):
+    old = opened(place)
+    stale = place.change
+    new = place.commit("trees", churn__train_py="print(3)")
+    place.look()
+    runs = [run.id for run in place.runs()]
+    monkeypatch.setattr(place.forge, "changes", lambda _repository: [stale])
+    known = {1: place.change}
+    monkeypatch.setattr(place.store, "changes", lambda *_a, **_k: [replace(known[1], head_sha=old, title="older")])
+
+    place.look()
+
+    assert place.change.head_sha == new
+    assert [run.id for run in place.runs()] == runs
+    assert place.run(new).phase is Phase.RUNNING
+
+
+def test_a_delivery_that_was_overtaken_is_read_again(place: Place, monkeypatch):
+    opened(place)
+    post = place.say("/status")
+    (claim,) = place.claims(Kind.DELIVERY)
+    (task,) = place.tasks(Kind.DELIVERY, [claim])
+
+    def beaten(_event, _world):
+        raise Overtaken("by catching up")
+
+    monkeypatch.setattr(deliveries, "handle_event", beaten)
+    with pytest.raises(TransientError) as raised:
+        task()
+    assert raised.value.retry_after_s == deliveries.OVERTAKEN_RETRY_S
+
+    monkeypatch.undo()
+    task()
+    place.converge()
+    assert place.answer(post).startswith("| Model | State | Run |")
+
+
+def test_a_comment_on_a_change_that_no_webhook_told_of_opens_it_first(place: Place):
+    place.end(place.run(place.start()))
+    sha = place.commit("trees", churn__train_py="print(2)")
+    place.forge.changes(place.repository)  # the forge knows it, the bot does not
+
+    post = place.say("/train churn depth=5")
+    place.converge()
+
+    assert [run.params for run in place.runs(sha)] == [{"depth": 3}, {"depth": 5}]
+    assert "train at" in place.answer(post)
+
+
+def test_a_chat_among_people_is_not_caught_up_again_and_again(place: Place, monkeypatch):
+    opened(place)
+    place.forge.say(KEY, 1, "ada", "Looks good to me.")
+    seen = []
+    monkeypatch.setattr(repository_loop, "handle_event", lambda event, _world: seen.append(event))
+
+    place.look()
+
+    assert seen == []
+
+
+def test_a_comment_whose_webhook_was_lost_is_found(place: Place):
+    opened(place)
+    place.forge.say(KEY, 1, "ada", "/status")
+
+    place.look()
+
+    (post,) = [post for post in place.records.posts(KEY, 1) if not post.is_bot]
+    assert place.answer(post).startswith("| Model | State | Run |")
+
+
+def test_whoever_may_not_write_is_refused_and_told_who_may(place: Place):
+    opened(place)
+    place.forge.readers = ("eve",)
+
+    post = place.say("/train churn", author="eve")
+    place.converge()
+
+    assert place.answer(post).startswith("`eve` may not do this: commands need write permission to the repository.")
+    assert place.records.post(post.id).reactions == ("-1",)
+    assert len(place.runs()) == 2
+
+
+def test_the_author_of_a_delivery_that_is_given_up_is_told_and_those_behind_it_go_on(place: Place):
+    opened(place)
+    post, next_post = place.say("/train churn"), place.say("/status")
+    (claim,) = place.claims(Kind.DELIVERY)
+
+    deliveries.give_up(claim, "KeyError: 'x'", place.world)
+    place.converge()
+
+    assert place.answer(post).startswith("mlops-bot failed to carry this out. It is not your fault.")
+    assert "| Model |" in place.answer(next_post)
+    assert place.store.counts()["delivery/given_up"] == 1
+
+
+def test_a_head_that_can_not_be_looked_at_is_told_on_it_and_taken_back_when_it_can(place: Place, monkeypatch):
+    place.end(place.run(place.start()))
+    sha = place.commit("trees", churn__train_py="print(2)")
+
+    def refuse(*_arguments: object) -> None:
+        raise UserError("The repository does not hold it.", "Push it again.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(place.git, "changed_paths", refuse)
+        place.look()
+
+    check = place.checks(sha)["mlops"]
+    assert (check.conclusion, check.title) == (Conclusion.FAILURE, "This commit could not be looked at")
+    assert "The repository does not hold it. Push it again." in check.summary
+
+    post = place.say("/train churn")
+    place.converge()
+    assert "train at" in place.answer(post)
+    assert place.checks(sha)["mlops"].conclusion is Conclusion.NEUTRAL
+    assert place.checks(sha)["mlops"].title == "Taken back"
+
+
+def test_a_new_head_supersedes_what_runs_and_what_waits_of_the_older_one(narrow: Place):
+    for run in narrow.runs(narrow.start("churn", "fraud")):
+        narrow.end(run)
+    old = narrow.commit("trees", churn__train_py="print(2)", fraud__train_py="print(2)")
+    narrow.look()
+    assert sorted(run.phase for run in narrow.runs(old)) == [Phase.QUEUED, Phase.RUNNING]
+
+    new = narrow.commit("trees", churn__train_py="print(3)")
+    narrow.look()
+    narrow.later(60)
+
+    assert [run.phase for run in narrow.runs(old)] == [Phase.SUPERSEDED, Phase.SUPERSEDED]
+    assert {run.superseded_by for run in narrow.runs(old)} == {new}
+
+
+def test_a_push_ends_only_what_it_runs_again(place: Place):
+    first = place.start("churn", "fraud")
+
+    second = place.commit(fraud__train_py="print(2)")
+    place.look()
+    place.later(60)
+
+    assert {run.model: run.phase for run in place.runs(first)} == {"churn": Phase.RUNNING, "fraud": Phase.SUPERSEDED}
+    assert [run.model for run in place.runs(second)] == ["fraud"]
+
+    churn = next(run for run in place.runs(first) if run.model == "churn")
+    place.end(churn)
+    assert place.checks(first)["mlops/churn"].conclusion is Conclusion.SUCCESS
+    assert place.store.newest_result(KEY, branch="main", model="churn").id == churn.id
+
+
+def test_a_head_that_comes_back_runs_anew_when_it_was_superseded(place: Place):
+    first = opened(place)
+    place.commit("trees", churn__train_py="print(3)")
+    place.look()
+    place.later(60)
+    place.worktree.git("reset", "--quiet", "--hard", first)
+    place.worktree.push("trees")
+    place.look()
+    place.later(60)
+
+    assert [run.phase for run in place.runs(first)] == [Phase.SUPERSEDED, Phase.RUNNING]
+
+
+def test_a_head_that_comes_back_shows_its_own_result_not_what_was_tried_there(place: Place):
+    first = opened(place)
+    place.end(place.run(first), accuracy=0.95)
+    place.say("/train churn depth=9")
+    place.converge()
+    place.end(place.run(first), accuracy=0.5)
+    place.commit("trees", churn__train_py="print(3)")
+    place.look()
+    place.later(60)
+
+    place.worktree.git("reset", "--quiet", "--hard", first)
+    place.worktree.push("trees")
+    place.look()
+
+    assert (place.run(first).phase, place.run(first).params) == (Phase.REUSED, {"depth": 3})
+    assert place.checks(first)["mlops/churn"].conclusion is Conclusion.SUCCESS
+
+
+def test_a_change_that_ends_ends_its_runs(place: Place):
+    sha = opened(place)
+
+    place.seen(replace(place.change, state=ChangeState.CLOSED))
+    place.later(60)
+
+    assert (place.run(sha).phase, place.run(sha).superseded_by) == (Phase.SUPERSEDED, "closed")
+    assert place.checks(sha)["mlops/churn"].conclusion is Conclusion.CANCELED
+
+
+def test_a_change_that_is_opened_again_runs_again(place: Place):
+    sha = opened(place)
+    place.seen(replace(place.change, state=ChangeState.CLOSED))
+    place.later(60)
+
+    place.seen(replace(place.change, state=ChangeState.OPEN))
+    place.converge()
+
+    assert [run.phase for run in place.runs(sha)] == [Phase.SUPERSEDED, Phase.RUNNING]
+
+
+def test_a_change_that_aims_at_another_branch_is_judged_by_that_ones_gates(place: Place):
+    place.end(place.run(place.start()))
+    place.commit("lax", mlops_yaml=project(gates="accuracy >= 0.1"))
+    sha = place.commit("trees", churn__train_py="print(2)")
+    place.look()
+    number = next(change.number for change in place.store.changes(KEY) if change.source_branch == "trees")
+    change = place.store.change(KEY, number)
+    assert change is not None
+    place.seen(replace(change, target_branch="lax"))
+    place.later(60)
+    place.end(place.run(sha), accuracy=0.5)
+    assert place.checks(sha)["mlops/churn"].conclusion is Conclusion.SUCCESS
+
+    place.seen(replace(change, target_branch="main"))
+    place.later(60)
+
+    assert place.run(sha).phase is Phase.REUSED
+    assert place.run(sha).gates == ("accuracy >= 0.9",)
+    assert place.checks(sha)["mlops/churn"].conclusion is Conclusion.FAILURE
+
+
+def test_a_branch_that_is_deleted_ends_its_runs(place: Place):
+    sha = place.start()
+
+    place.pushed(sha, None)
+    place.later(60)
+
+    assert (place.run(sha).phase, place.run(sha).superseded_by) == (Phase.SUPERSEDED, "deleted")
+
+
+def test_retrying_data_that_could_not_be_found_asks_for_the_same_data(place: Place):
+    opened(place)
+    sha = place.commit("trees", mlops_yaml=project() + "    data: {path: x.csv}\n")
+    place.look()
+    first = place.say("/train churn data=nope")
+    place.converge()
+    assert "nope" in place.answer(first)
+
+    second = place.say("/retry churn")
+    place.converge()
+
+    assert "nope" in place.answer(second)
+    assert place.run(sha).phase is Phase.FAILED
+
+
+def test_a_run_of_a_branch_that_moved_on_is_not_run_again(place: Place):
+    old = place.start()
+    place.end(place.run(old), failure=Failure("train", FailureKind.EXIT, "ended with 1"))
+    new = place.commit(churn__train_py="print(2)")
+    place.look()
+
+    with pytest.raises(UserError) as raised:
+        rerun(place.run(old).id, by="ada", trigger="page:1", world=place.world)
+
+    assert raised.value.problem == f"This run is of `{old[:10]}`, and `main` has moved on to `{new[:10]}`."
+
+
+def test_only_models_entries_count_of_a_project_file_beside_the_model(place: Place):
+    text = "version: 1\nmodels:\n  churn:\n    train: {run: python train.py}\n"
+    first = place.commit(mlops_yaml=text, train_py="print(1)")
+    place.look()
+    place.end(place.run(first))
+
+    second = place.commit(mlops_yaml=text.replace("    train", "    # words\n    evaluate: {run: x}\n    train"))
+    place.look()
+    third = place.commit(mlops_yaml=text)
+    place.look()
+
+    assert place.run(second).key != place.run(first).key
+    assert (place.run(third).key, place.run(third).phase) == (place.run(first).key, Phase.REUSED)
+
+
+def test_a_forge_that_does_not_answer_keeps_nobody_from_starting(place: Place, monkeypatch):
+    def away() -> None:
+        raise TransientError("The forge is away.")
+
+    monkeypatch.setattr(place.forge, "repositories", away)
+
+    repository_loop.watch_all(place.world)
+
+    assert place.store.repositories() == []
+
+
+def test_one_event_that_has_to_wait_keeps_no_other_of_its_repository(place: Place, monkeypatch):
+    place.end(place.run(place.start()))
+    sha = place.commit(churn__train_py="print(2)")
+    place.commit("trees", churn__train_py="print(3)")
+    real = repository_loop.handle_event
+
+    def some_wait(event, world):
+        if getattr(event, "branch", "") == "main":
+            raise TransientError("The remote is away.")
+        real(event, world)
+
+    monkeypatch.setattr(repository_loop, "handle_event", some_wait)
+    with place.store.transaction() as tx:
+        tx.wake(Kind.REPOSITORY, KEY, now=place.now)
+    (claim,) = place.claims(Kind.REPOSITORY)
+    assert isinstance(claim, Claim)
+    (task,) = place.tasks(Kind.REPOSITORY, [claim])
+
+    with pytest.raises(TransientError, match="away"):
+        task()
+
+    assert place.change.source_branch == "trees"
+    assert place.runs(sha) == []
