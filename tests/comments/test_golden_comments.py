@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from report_samples import HUGE, LARGE, STORIES
 
 from bot.comments import MARKER, render_checks, render_comment
 from bot.domain.report import Report
 from bot.markdown import to_html
+from tests.comments.report_samples import HUGE, LARGE, STORIES
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 GITHUB_LIMIT = 65_536

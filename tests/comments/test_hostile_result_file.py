@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from report_samples import SUBJECT, good_result, run
 
 from bot.comments import render_comment
 from bot.domain.report import ModelState, build_report
 from bot.domain.run import Phase
 from bot.result_file import BadResult, parse_result, render_result, result_to_json
+from tests.comments.report_samples import SUBJECT, good_result, run
 
 
 def test_half_a_character_becomes_a_question_mark() -> None:

@@ -9,7 +9,6 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
-from report_samples import HEAD, LINKS, NOON, PLOTS, failed_state, good_result, run, running_state, waiver
 
 from bot.comments import MARKER, render_checks, render_comment
 from bot.comments.escape import one_line
@@ -20,6 +19,17 @@ from bot.domain.report import ModelState, Report, build_report
 from bot.domain.result import ColumnSummary, DataSummary, Frame, Metric
 from bot.domain.run import Phase
 from bot.markdown import to_html
+from tests.comments.report_samples import (
+    HEAD,
+    LINKS,
+    NOON,
+    PLOTS,
+    failed_state,
+    good_result,
+    run,
+    running_state,
+    waiver,
+)
 
 HOSTILE = (
     "{{7*7}}",

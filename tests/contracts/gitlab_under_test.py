@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from git_workshop import Worktree
-
 from bot.domain.change import Change, Delivery, Repository
 from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.ports.forge import Forge
+from tests.contracts.git_workshop import Worktree
 from tests.fakes.gitlab.workshop import SECRET, Workshop
 
 if TYPE_CHECKING:

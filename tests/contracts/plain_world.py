@@ -14,12 +14,11 @@ from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from git_workshop import Worktree
-
 from bot.domain.change import Delivery, Event, Repository
 from bot.forges.plain import PlainForge
 from bot.mirror import GitMirror
 from bot.store import SqlPlainRecords, SqlStore, open_store
+from tests.contracts.git_workshop import Worktree
 
 SECRET = "a secret of the hook"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)

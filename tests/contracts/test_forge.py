@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Protocol
 
 import pytest
-from gitlab_under_test import GitLabUnderTest
-from plain_world import SECRET, PlainWorld
 
 from bot.domain.change import (
     Change,
@@ -27,6 +25,8 @@ from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reaction
 from bot.forges.plain.auth import signature
 from bot.ports.forge import BadPayload, BadSignature, Forge, Permission
+from tests.contracts.gitlab_under_test import GitLabUnderTest
+from tests.contracts.plain_world import SECRET, PlainWorld
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from store_examples import NOW, a_change, a_delivery, a_run
 
 from bot.ports.store import Kind
 from bot.store import SqlPlainRecords, SqlStore, open_store
+from tests.contracts.store_examples import NOW, a_change, a_delivery, a_run
 
 THREADS = 4
 

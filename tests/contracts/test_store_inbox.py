@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from store_examples import NOW, a_delivery, later
-
 from bot.ports.store import Kind
 from bot.store import SqlStore
+from tests.contracts.store_examples import NOW, a_delivery, later
 
 
 def claimed(store: SqlStore, *, now=NOW, limit=10, lease_s=60.0) -> list[str]:

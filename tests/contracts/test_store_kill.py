@@ -7,10 +7,9 @@ import random
 import signal
 import time
 
-from store_examples import NOW, a_delivery, later
-
 from bot.ports.store import Kind
 from bot.store import SqlStore, open_store
+from tests.contracts.store_examples import NOW, a_delivery, later
 
 LIVES = 10
 PARTS = 3

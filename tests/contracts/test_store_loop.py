@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from store_examples import NOW, REPOSITORY, a_delivery, a_run, later
 
 from bot.domain.feedback import LedgerEntry, Reaction, Reply, Shown, Subject, SubjectFeedback
 from bot.domain.run import Phase
 from bot.ports.store import Kind, LeaseLost
 from bot.store import SqlStore
+from tests.contracts.store_examples import NOW, REPOSITORY, a_delivery, a_run, later
 
 SUBJECT = Subject(REPOSITORY.key, 1, "trees", "c" * 40)
 

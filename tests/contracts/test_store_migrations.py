@@ -9,12 +9,12 @@ from alembic.autogenerate import compare_metadata
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from store_examples import a_delivery
 
 import bot.store.migrations
 from bot.domain.errors import UserError
 from bot.store import open_store
 from bot.store.tables import METADATA
+from tests.contracts.store_examples import a_delivery
 
 
 def test_an_empty_database_is_migrated_to_exactly_the_tables_of_the_code(empty_database_url):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from store_examples import NOW, REPOSITORY, a_change, later
 
 from bot.domain.change import ChangeState
 from bot.domain.check import Annotation, Check, CheckStatus, Conclusion
 from bot.ports.plain_records import Post
+from tests.contracts.store_examples import NOW, REPOSITORY, a_change, later
 
 
 def test_changes_are_numbered_per_repository_from_one(records):

@@ -7,11 +7,11 @@ from queue import Empty, Queue
 
 import psycopg
 import pytest
-from store_examples import NOW, a_delivery, a_run
 
 from bot.domain.errors import TransientError
 from bot.ports.store import Kind
 from bot.store import SqlStore, open_store
+from tests.contracts.store_examples import NOW, a_delivery, a_run
 
 DEADLINE_S = 30.0
 

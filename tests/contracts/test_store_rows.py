@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from store_examples import NOW, REPOSITORY, a_change, a_delivery, a_result, a_run, later
 
 from bot.domain.change import ChangeState
 from bot.domain.check import Annotation
@@ -14,6 +13,7 @@ from bot.domain.result import Metric
 from bot.domain.run import Phase
 from bot.ports.store import Kind
 from bot.result_file import BadResult
+from tests.contracts.store_examples import NOW, REPOSITORY, a_change, a_delivery, a_result, a_run, later
 
 
 def add_runs(store, *runs) -> None:

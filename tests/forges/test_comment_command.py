@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from plain_world import Receiver
+
+from tests.contracts.plain_world import Receiver
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_workshop import git
-from plain_world import SECRET, PlainWorld, Receiver
 
 from bot.domain.change import ChangeSeen, PushReceived
 from bot.forges.plain import notify
 from bot.forges.plain.auth import signature
+from tests.contracts.git_workshop import git
+from tests.contracts.plain_world import SECRET, PlainWorld, Receiver
 
 MARK = "# This hook belongs to mlops-bot"
 

@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from git_workshop import git
-from plain_world import NOW, PlainWorld
 
 from bot.domain.change import ChangeSeen, CommentCreated, Event, PushReceived
 from bot.domain.errors import UserError
+from tests.contracts.git_workshop import git
+from tests.contracts.plain_world import NOW, PlainWorld
 
 Seen = list[tuple[int, str, str]]
 

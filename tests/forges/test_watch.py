@@ -10,11 +10,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from git_workshop import Worktree, git
-from plain_world import SECRET, PlainWorld
 
 from bot.domain.errors import UserError
 from bot.forges.plain import folder
+from tests.contracts.git_workshop import Worktree, git
+from tests.contracts.plain_world import SECRET, PlainWorld
 
 
 @pytest.fixture

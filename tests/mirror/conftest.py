@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-sys.path.append(str(Path(__file__).parent.parent / "contracts"))  # git_workshop.py lives there
-
-from git_workshop import Worktree
-
 from bot.mirror import GitMirror
+from tests.contracts.git_workshop import Worktree
 
 # runs on this machine what ssh would run on the other one
 SSH = """#!/bin/sh

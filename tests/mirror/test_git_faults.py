@@ -10,10 +10,10 @@ from pathlib import Path
 
 import psutil
 import pytest
-from git_workshop import Worktree, git
 
 from bot.domain.errors import TransientError
 from bot.mirror import GitMirror, repositories
+from tests.contracts.git_workshop import Worktree, git
 
 
 def test_a_host_that_can_not_be_reached_is_tried_again_later_and_shows_no_password(mirror: GitMirror) -> None:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from git_workshop import Worktree, git
-
 from bot.mirror import GitMirror
+from tests.contracts.git_workshop import Worktree, git
 
 
 def test_a_branch_a_tag_a_sha_and_head_are_resolved_as_they_are_now(

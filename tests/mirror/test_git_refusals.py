@@ -6,10 +6,10 @@ import os
 from pathlib import Path
 
 import pytest
-from git_workshop import Worktree
 
 from bot.domain.errors import UserError
 from bot.mirror import GitMirror
+from tests.contracts.git_workshop import Worktree
 
 
 @pytest.mark.parametrize(

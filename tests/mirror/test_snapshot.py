@@ -6,11 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
-from git_workshop import git
 
 from bot.domain.errors import UserError
 from bot.mirror import GitMirror, snapshot
 from bot.mirror.snapshot import KEPT_SNAPSHOTS, SNAPSHOTS
+from tests.contracts.git_workshop import git
 
 
 @pytest.fixture(autouse=True)

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from bot.domain.change import Change
+from tests.contracts.git_workshop import Worktree
 from tests.fakes.gitlab.records import MergeRequest
 from tests.fakes.gitlab.workshop import Workshop
-
-sys.path.append(str(Path(__file__).parents[2] / "contracts"))  # git_workshop.py lives there
-
-from git_workshop import Worktree
 
 
 @pytest.fixture
