@@ -19,6 +19,7 @@ COMMANDS = {
     "init": ("bot.cli.init", "Write an mlops.yaml that fits what is here."),
     "validate": ("bot.cli.validate", "Check an mlops.yaml; every error with its line and fix."),
     "watch": ("bot.cli.watch", "Let the service watch a bare git repository."),
+    "connect": ("bot.cli.connect", "Let a GitLab project tell the service what happens in it."),
     "comment": ("bot.cli.comment", "Write a comment, such as /train, on a change."),
 }
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hmac
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
 from bot.domain.errors import UserError
 from bot.domain.words import quoted
-from bot.forges.gitlab.names import is_project_path
+from bot.forges.gitlab.names import FORGE, is_project_path
 
 GITLAB_COM = "https://gitlab.com"
 
@@ -34,6 +36,15 @@ class GitLabSettings:
             )
 
     @property
+    def webhook_address(self) -> str:
+        return f"{self.public_url}/webhooks/{FORGE}"
+
+    @property
+    def secret_values(self) -> tuple[str, ...]:
+        """What logs and errors must not show."""
+        return (self.token, *self.webhook_secrets)
+
+    @property
     def origin(self) -> str:
         """`https://host[:port]`, where git sends the token."""
         parts = urlsplit(self.url)
@@ -46,6 +57,25 @@ class GitLabSettings:
         """The project's path, of an address that `clone_address` gave."""
         path = clone_address.removeprefix(f"{self.url}/").removesuffix(".git")
         return path if is_project_path(path) and self.clone_address(path) == clone_address else None
+
+
+def read_settings(variable: Callable[[str], str], *, public_url: str, hook_secret: str) -> GitLabSettings | None:
+    """None when no token is set. `variable` gives what an environment variable, or its `…_FILE`, holds; "" for none.
+
+    Without a secret of its own the webhook's is derived from `hook_secret`. Several are separated by spaces; the first
+    is the one that new hooks get.
+    """
+    token = variable("MLOPS_BOT_GITLAB_TOKEN").strip()
+    if not token:
+        return None
+    derived = hmac.new(hook_secret.encode(), b"gitlab webhook", "sha256").hexdigest()
+    return GitLabSettings(
+        token=token,
+        url=variable("MLOPS_BOT_GITLAB_URL") or GITLAB_COM,
+        webhook_secrets=tuple(variable("MLOPS_BOT_GITLAB_WEBHOOK_SECRET").split()) or (derived,),
+        projects=tuple(variable("MLOPS_BOT_GITLAB_PROJECTS").replace(",", " ").split()),
+        public_url=public_url,
+    )
 
 
 def checked_url(url: str) -> str:
