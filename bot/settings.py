@@ -161,6 +161,11 @@ def withdraw_address(settings: Settings) -> None:
         (settings.home / "service-url").unlink(missing_ok=True)
 
 
+def reachable_address(settings: Settings) -> str:
+    """Where people of this machine find the service that runs now; where it would be, when none runs."""
+    return settings.public_url or published_address(settings.home) or settings.local_url
+
+
 def published_address(home: Path) -> str | None:
     try:
         return (home / "service-url").read_text(encoding="ascii").strip() or None

@@ -26,13 +26,13 @@ def command(repository: str, change: int, text: str, author: str) -> None:
     REPOSITORY is the name that the pages show, with or without `plain/`. A TEXT of `-` is read from standard input.
     """
     from bot.domain.links import Links
-    from bot.settings import load_settings
+    from bot.settings import load_settings, reachable_address
 
     settings = load_settings(os.environ)
     key = repository if "/" in repository else f"plain/{repository}"
     body = sys.stdin.read() if text == "-" else text
     _post(settings, f"/api/v1/repositories/{quote(key)}/changes/{change}/comments", {"body": body, "author": author})
-    click.echo(f"Written on change {change} of {key}: {Links(settings.base_url).change(key, change)}")
+    click.echo(f"Written on change {change} of {key}: {Links(reachable_address(settings)).change(key, change)}")
 
 
 def _post(settings: Settings, path: str, message: dict[str, str]) -> None:

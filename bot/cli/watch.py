@@ -21,7 +21,7 @@ def command(path: Path, name: str) -> None:
     from bot.domain.links import Links
     from bot.forges.plain import folder, notify
     from bot.forges.plain.hook import Hooks
-    from bot.settings import load_settings, published_address
+    from bot.settings import load_settings, published_address, reachable_address
 
     settings = load_settings(os.environ)
     chosen = folder.watch(settings.home / "repositories", path, name=name)
@@ -32,6 +32,6 @@ def command(path: Path, name: str) -> None:
     except UserError as error:
         click.echo(f"{error.problem} Pushes are found too, but only every few minutes.", err=True)
     if published_address(settings.home) and notify.send(settings.home, key, [], pauses_s=()):
-        click.echo(f"The service looks at it now: {Links(settings.base_url).repository(key)}")
+        click.echo(f"The service looks at it now: {Links(reachable_address(settings)).repository(key)}")
     else:
         click.echo("The service is not running; it will look at it when it starts: mlops-bot serve")

@@ -52,7 +52,7 @@ def prepare_environment(
         raise StepFailed(
             FailureKind.REQUIREMENTS,
             f"The model wants the image `{wanted['image']}`, and images run on a cluster only.",
-            fix="Name `environment.requirements` in mlops.yaml besides, for runs on one machine.",
+            fix="Name `environment.requirements` in mlops.yaml instead of the image, for runs on one machine.",
         )
     python = str(wanted.get("python") or "{}.{}".format(*sys.version_info[:2]))
     requirements = model_folder / wanted["requirements"] if wanted.get("requirements") else None

@@ -10,11 +10,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from bot.comments.charts import curve_svg
 from bot.domain.masking import mask
 from bot.domain.plots import PLOT_LIMIT_BYTES, Curve, parse_plot
-from bot.domain.result import PlotKind
+from bot.domain.result import Plot, PlotKind
+from bot.domain.run import Run
 from bot.ports.artifacts import Artifacts
-from bot.web.curve_svg import curve_svg
+from bot.usecases.world import World
 from bot.web.log_text import whole_lines
 from bot.web.pages.run import run_or_404
 from bot.web.runs_view import files_run, read_plot
@@ -66,7 +68,19 @@ def plot(request: Request) -> Response:
     parsed = parse_plot(found, content)
     if not isinstance(parsed, Curve):
         raise HTTPException(404)
-    return Response(curve_svg(parsed, title=found.title), media_type="image/svg+xml", headers=SANDBOX | KEEP)
+    base, base_name = _base_curve(run, found, site_of(request).world)
+    picture = curve_svg(parsed, title=found.title, base=base, base_name=base_name)
+    return Response(picture, media_type="image/svg+xml", headers=SANDBOX | KEEP)
+
+
+def _base_curve(run: Run, plot: Plot, world: World) -> tuple[Curve | None, str]:
+    """The same plot of the incumbent, to be drawn below the run's own; and the branch that it is of."""
+    base = world.store.run(run.base_run) if run.base_run is not None else None
+    content = read_plot(base, plot.path, world) if base is not None else None
+    if base is None or content is None or len(content) > PLOT_LIMIT_BYTES:
+        return None, ""
+    parsed = parse_plot(plot, content)
+    return (parsed if isinstance(parsed, Curve) else None), base.branch
 
 
 def _size(artifacts: Artifacts, run_id: str, path: str) -> int | None:
