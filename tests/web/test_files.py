@@ -120,4 +120,4 @@ async def test_a_curve_is_drawn_as_a_picture(http: httpx.AsyncClient) -> None:
 
     assert answer.headers["content-type"] == "image/svg+xml"
     assert {"ROC curve", "this run (area 0.982)", "main (area 0.982)"} <= set(texts), "drawn over the base's"
-    assert [text for text in texts if text in ("fpr", "tpr")] == ["fpr", "tpr"]
+    assert {"false positive rate", "true positive rate"} <= set(texts)
