@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -45,14 +46,19 @@ def settle(store: SqlStore, claim: Claim) -> None:
 class Rows:
     """A lane whose work is given, which notes what it did. `given_up` holds ids and problems."""
 
-    def __init__(self, store: SqlStore, work: Callable[[Claim], None], *, patience: int = 3, threads: int = 1) -> None:
+    def __init__(
+        self, store: SqlStore, work: Callable[[Claim], object], *, patience: int = 3, threads: int = 1
+    ) -> None:
         self.store = store
         self.work = work
         self.given_up: list[tuple[str, str]] = []
         self.lane = Lane(Kind.FEEDBACK, self.tasks, self.give_up, threads=threads, batch=10, patience=patience)
 
     def tasks(self, claims: Sequence[Claim]) -> Sequence[Callable[[], None]]:
-        return [lambda claim=claim: self.work(claim) for claim in claims]  # type: ignore[misc]  # mypy on defaults
+        return [partial(self._do, claim) for claim in claims]
+
+    def _do(self, claim: Claim) -> None:
+        self.work(claim)
 
     def give_up(self, claim: Claim, problem: str) -> None:
         self.given_up.append((claim.id, problem))
