@@ -9,8 +9,10 @@ was nothing to do for a while; runs go on.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
+import pkgutil
 import select
 import signal
 import socket
@@ -45,11 +47,20 @@ class Packages:
         return self._known[key]
 
 
+def import_steps() -> None:
+    """What the standard pipelines' steps need, so that it is there in every fork."""
+    import pipelines.steps
+
+    for module in pkgutil.iter_modules(pipelines.steps.__path__, "pipelines.steps."):
+        importlib.import_module(module.name)
+
+
 def main(descriptor: int, idle_s: float) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # ended children leave no zombies
     adopt_orphans()
     control = socket.socket(fileno=descriptor)
     packages = Packages()
+    import_steps()
     gc.collect()
     gc.freeze()
     while True:

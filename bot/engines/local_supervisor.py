@@ -23,7 +23,7 @@ from typing import Any, NoReturn
 from bot.domain.run import EngineState
 from bot.engines import local_environment
 from bot.engines.local_folder import Intent, RunFolder
-from bot.engines.local_processes import adopt_orphans, die_with_parent, kill_all_below_me
+from bot.engines.local_processes import adopt_orphans, close_files, die_with_parent, kill_all_below_me
 from bot.engines.local_stop import Stop, Stopper
 from bot.engines.local_worker import Flags, run_pipeline
 
@@ -136,10 +136,7 @@ def _work(
         die_with_parent()
         if os.getppid() != supervisor:  # it died before the line above
             os._exit(code)
-        for descriptor in [int(entry.name) for entry in Path("/proc/self/fd").iterdir()]:
-            if descriptor > 2 and descriptor != outcome_write:
-                with contextlib.suppress(OSError):  # the listing's own
-                    os.close(descriptor)
+        close_files(keep=[outcome_write])
         signal.pthread_sigmask(signal.SIG_UNBLOCK, WATCHED)
         with contextlib.suppress(OSError):  # when memory runs out, better a run than the service
             Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")

@@ -22,6 +22,7 @@ from kfp import local
 from kfp.local import status, subprocess_task_handler
 
 from bot.domain.masking import mask
+from bot.engines.local_component import can_fork, component_of, fork_step
 from pipelines.arguments import pack
 
 PIPE_BYTES = 65_536
@@ -136,31 +137,43 @@ def _handler(flags: Flags) -> type:
                 flags.begin_exit_handler()
             elif flags.is_stopping:
                 return status.Status.FAILURE
-            python = shlex.quote(sys.executable)  # kfp puts it into a shell's line
-            command = subprocess_task_handler.replace_python_executable(self.full_command, python)
-            code = run_step(command, {**os.environ, **self.env_vars})
+            code = run_step(self.full_command, {**os.environ, **self.env_vars})
             return status.Status.SUCCESS if code == 0 else status.Status.FAILURE
 
     return StoppableTaskHandler
 
 
 def run_step(command: list[str], environment: Mapping[str, str]) -> int:
-    """Run a step and show its output until its own process ends, whoever else holds its output open."""
+    component = component_of(command) if can_fork() else None
+    if component is not None:
+        pid, output = fork_step(component, environment)
+        try:
+            _show_until_ended(pid, output)
+        finally:
+            os.close(output)
+        return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    python = shlex.quote(sys.executable)  # kfp puts it into a shell's line
+    command = subprocess_task_handler.replace_python_executable(command, python)
     with subprocess.Popen(
         command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
     ) as process:
         assert process.stdout is not None
-        output, ended = process.stdout.fileno(), os.pidfd_open(process.pid)
-        os.set_blocking(output, False)
-        watched = [output, ended]
-        try:
-            while ended not in select.select(watched, [], [])[0]:
-                if not _show(output):
-                    watched.remove(output)
-            _show(output)
-        finally:
-            os.close(ended)
+        _show_until_ended(process.pid, process.stdout.fileno())
     return process.returncode
+
+
+def _show_until_ended(pid: int, output: int) -> None:
+    """Show a step's output until its own process ends, whoever else holds its output open."""
+    ended = os.pidfd_open(pid)
+    os.set_blocking(output, False)
+    watched = [output, ended]
+    try:
+        while ended not in select.select(watched, [], [])[0]:
+            if not _show(output):
+                watched.remove(output)
+        _show(output)
+    finally:
+        os.close(ended)
 
 
 def _show(output: int) -> bool:

@@ -23,6 +23,7 @@ _SHELL_SYNTAX = re.compile(r"[|&;<>()$`*?\[\]~#\n{}]|^\s*[A-Za-z_]\w*=")
 _SHELL_WORDS = frozenset({"cd", "export", "source", ".", "set", "exec", "eval", "ulimit", "umask", "trap", "test", "!"})
 
 _WATCH_PAUSE_S = 0.1
+_FIRST_PAUSE_S = 0.003  # so that the memory of a command that ends soon is seen, too
 _GRACE_S = 3.0  # between SIGTERM and SIGKILL, for checkpoints and temporary files
 _CHUNK_BYTES = 64 * 1024
 
@@ -65,6 +66,7 @@ def run_command(run: str, *, folder: Path, environment: Mapping[str, str], limit
     processes.adopt_orphans()
     kills_before = processes.out_of_memory_kills()
     known = frozenset(processes.descendants(os.getpid()))
+    own_bytes = processes.resident_bytes([os.getpid()])
     process = _start(argument_list(run), run, folder, environment)
     watch = _Watch(process, limits, log)
     try:
@@ -75,7 +77,7 @@ def run_command(run: str, *, folder: Path, environment: Mapping[str, str], limit
     exit_code = os.waitstatus_to_exitcode(status)
     return Ended(
         exit_code=exit_code,
-        peak_memory_bytes=max(watch.peak_memory_bytes, usage.ru_maxrss * 1024),
+        peak_memory_bytes=_peak_bytes(watch.peak_memory_bytes, usage.ru_maxrss * 1024, own_bytes),
         cpu_s=round(usage.ru_utime + usage.ru_stime, 3),
         stopped_for=watch.stopped_for,
         killed_by_kernel=was_killed(exit_code) and processes.out_of_memory_kills() > kills_before,
@@ -85,6 +87,12 @@ def run_command(run: str, *, folder: Path, environment: Mapping[str, str], limit
 def was_killed(exit_code: int) -> bool:
     """By SIGKILL, itself or the last command of its shell."""
     return exit_code in (-signal.SIGKILL, 128 + signal.SIGKILL)
+
+
+def _peak_bytes(seen: int, counted: int, forked: int) -> int:
+    """What was seen now and then, or what Linux counted. It counts from before the exec, when the command is still a
+    copy of this process: a peak as low as that says nothing, save that the command's own was not higher."""
+    return max(seen, counted) if counted > forked * 1.1 else seen or counted
 
 
 def _start(words: list[str], run: str, folder: Path, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
@@ -153,16 +161,17 @@ class _Watch:
         self._log.end_of_output()
 
     def _follow(self, ready: selectors.BaseSelector, output: int, ended: int) -> None:
-        next_look_s = 0.0
+        next_look_s, pause_s = 0.0, _FIRST_PAUSE_S
         while True:
-            happened = {key.fd for key, _ in ready.select(_WATCH_PAUSE_S)}
+            happened = {key.fd for key, _ in ready.select(pause_s)}
             if output in happened and not self._read(output):
                 ready.unregister(output)
             if ended in happened:
                 return
             if time.monotonic() >= next_look_s:
                 self._look()
-                next_look_s = time.monotonic() + _WATCH_PAUSE_S
+                pause_s = min(pause_s * 2, _WATCH_PAUSE_S)
+                next_look_s = time.monotonic() + pause_s
 
     def _read(self, output: int) -> bool:
         """False at the end of the output."""
@@ -178,6 +187,7 @@ class _Watch:
         self._log.tick()
         pids = [self._process.pid, *processes.descendants(self._process.pid)]
         used = processes.resident_bytes(pids)
+        self.peak_memory_bytes = max(self.peak_memory_bytes, processes.peak_bytes(self._process.pid))
         limit = self._limits.memory_bytes
         if limit and used > limit:
             used = processes.proportional_bytes(pids)  # forked workers share pages: count them once

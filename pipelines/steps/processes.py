@@ -49,6 +49,15 @@ def proportional_bytes(pids: list[int]) -> int:
     return sum(_proportional(pid) for pid in pids)
 
 
+def peak_bytes(pid: int) -> int:
+    """The most that a process has held since its program began; 0 when it has ended."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)
+
+
 def kill_new_descendants(pid: int, *, known: frozenset[int]) -> None:
     """End those that are not among `known`, for as long as new ones appear (at most a second)."""
     deadline_s = time.monotonic() + 1.0

@@ -57,11 +57,17 @@ def submits(engine: LocalEngine, run: SmallRun) -> bool:
     return True
 
 
+def gone(processes: list[psutil.Process]) -> bool:
+    """A step is a fork of the worker and has no environment of its own to be known by."""
+    assert len(processes) >= 3, "worker, step, and what the step started"
+    return not any(process.is_running() and process.status() != psutil.STATUS_ZOMBIE for process in processes)
+
+
 def start_waiting(engine: LocalEngine, artifacts: Path) -> SmallRun:
     run = small_run(artifacts, train=SPAWN)
     engine.submit(run.submission)
     run.wait_until_step_begins("train")
-    until(lambda: len(run.left_processes()) >= 3, "the step's own process runs")
+    until(run.left_processes, "the step's own process runs")
     return run
 
 
@@ -69,6 +75,7 @@ def test_a_run_whose_supervisor_is_killed_is_failed_with_a_word_and_never_starte
     engine: LocalEngine, artifacts: Path
 ):
     run = start_waiting(engine, artifacts)
+    processes = supervisor_of(engine, run).children(recursive=True)
 
     supervisor_of(engine, run).kill()
     ended = end_of(engine, run.id)
@@ -76,6 +83,7 @@ def test_a_run_whose_supervisor_is_killed_is_failed_with_a_word_and_never_starte
     assert (ended.state, ended.reason) == (EngineState.FAILED, LOST)
     assert states(ended) == {"fetch": "succeeded", "train": "failed", "evaluate": "skipped", "report": "skipped"}
     assert run.left_processes() == []
+    until(lambda: gone(processes), "worker and step are gone")
     engine.submit(run.submission)
     assert engine.observe([run.id])[run.id] == ended
     assert run.begun == ["fetch", "train"]
@@ -83,6 +91,7 @@ def test_a_run_whose_supervisor_is_killed_is_failed_with_a_word_and_never_starte
 
 def test_a_run_whose_worker_is_killed_is_failed_with_a_word(engine: LocalEngine, artifacts: Path):
     run = start_waiting(engine, artifacts)
+    processes = supervisor_of(engine, run).children(recursive=True)
 
     supervisor_of(engine, run).children()[0].kill()
     ended = end_of(engine, run.id)
@@ -90,6 +99,7 @@ def test_a_run_whose_worker_is_killed_is_failed_with_a_word(engine: LocalEngine,
     assert ended.state is EngineState.FAILED
     assert ended.reason == "The run's process was ended by SIGKILL; perhaps the machine's memory ran out."
     assert run.left_processes() == []
+    assert gone(processes)
 
 
 def test_a_killed_runner_takes_no_run_with_it_and_is_replaced(make_engine: Callable[..., LocalEngine], artifacts: Path):
@@ -180,7 +190,7 @@ def test_a_service_that_starts_ends_what_a_killed_one_left_without_a_supervisor(
         service.stdin.write("\n")
         service.stdin.flush()
         run.wait_until_step_begins("train")
-        until(lambda: len(run.left_processes()) >= 3)
+        until(run.left_processes)
         service.kill()
     engine = local_engine(tmp_path / "home", packages, on_change=lambda run_id: run_id == run.id and told.set())
     supervisor_of(engine, run).kill()
