@@ -51,12 +51,13 @@ class Subject:
 class Shown:
     """What the forge is known to show: digests, so that equal words are not sent twice.
 
-    `checks` maps `<sha>/<check name>` to (the forge's id, digest of what was sent).
+    `checks` maps `<sha>/<check name>` to (the forge's id, digest of what was sent). `sent_at` is when anything was.
     """
 
     comment_id: str | None = None
     comment_digest: str = ""
     checks: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.domain.check import Annotation
@@ -93,6 +94,7 @@ def encode_shown(shown: Shown) -> str:
             "comment_id": shown.comment_id,
             "comment_digest": shown.comment_digest,
             "checks": {name: list(known) for name, known in shown.checks.items()},
+            "sent_at": shown.sent_at and shown.sent_at.isoformat(),
         }
     )
 
@@ -114,6 +116,7 @@ def decode_feedback(repository: str, number: int | None, *, wanted: str, shown: 
             comment_id=show["comment_id"],
             comment_digest=show["comment_digest"],
             checks={name: (known[0], known[1]) for name, known in show["checks"].items()},
+            sent_at=datetime.fromisoformat(show["sent_at"]) if show.get("sent_at") else None,
         ),
     )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
 from functools import partial
 from hashlib import sha256
 
@@ -61,6 +62,11 @@ def _answer(claim: Claim, reply: Reply, world: World) -> None:
 
 def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
     report = subject_report(feedback, world)
+    pause_until = _pause_until(report, feedback, world)
+    if pause_until is not None:
+        with world.store.transaction() as tx:
+            tx.settle(claim, next_check_at=pause_until)
+        return
     checked = _put_checks(report, feedback, world)
     _remember(claim, feedback.shown, checked, world)
     if feedback.subject.number is not None:
@@ -69,11 +75,21 @@ def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
         tx.settle(claim, next_check_at=None)
 
 
+def _pause_until(report: Report, feedback: SubjectFeedback, world: World) -> datetime | None:
+    """When progress may be sent again, where a forge counts calls; an end is sent at once."""
+    every_s = world.forge_of(feedback.subject.repository).capabilities.progress_every_s
+    sent_at = feedback.shown.sent_at
+    if not every_s or sent_at is None or all(model.run.phase.is_final for model in report.models):
+        return None
+    again_at = sent_at + timedelta(seconds=every_s)
+    return again_at if world.clock() < again_at else None
+
+
 def _remember(claim: Claim, before: Shown, now: Shown, world: World) -> None:
     """At once, though the claim may be lost: what was sent must not be sent again."""
     if now != before:
         with world.store.transaction() as tx:
-            tx.save_shown(claim.id, now)
+            tx.save_shown(claim.id, replace(now, sent_at=world.clock()))
 
 
 def _put_checks(report: Report, feedback: SubjectFeedback, world: World) -> Shown:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from bot.domain.check import CheckStatus, Conclusion
 from bot.domain.errors import TransientError
+from bot.domain.run import EngineState, StepProgress
 from bot.ports.store import Kind, LeaseLost
 from bot.usecases import feedback_loop
 from tests.usecases.kit import KEY, Place
@@ -80,6 +82,29 @@ def test_a_forge_that_fails_after_the_checks_does_not_get_the_checks_again(place
     place.converge()
 
     assert place.forge.calls["put_check"] == 1
+    assert "1 gate passed" in place.comment()
+
+
+def test_progress_is_sent_no_more_often_than_the_forge_can_take_and_an_end_at_once(place: Place, monkeypatch):
+    monkeypatch.setattr(place.forge, "capabilities", replace(place.forge.capabilities, progress_every_s=10))
+    sha = opened(place)
+    run = place.run(sha)
+    place.later(11)
+    place.forge.calls.clear()
+
+    for second, step in ((0, "fetch"), (2, "train"), (2, "evaluate")):
+        place.engine.put(run.id, EngineState.RUNNING, steps=(StepProgress(step, "running"),))
+        wake(place)
+        place.later(second)
+    assert place.forge.calls["put_comment"] == 1
+    assert "fetch" in place.comment()
+
+    place.later(10)
+    assert place.forge.calls["put_comment"] == 2
+    assert "evaluate" in place.comment()
+
+    place.end(run)
+    assert place.forge.calls["put_comment"] == 3
     assert "1 gate passed" in place.comment()
 
 
