@@ -51,11 +51,11 @@ def make_world(
         secrets_of=lambda _repository, _names: {},
         pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
         admission=threading.Lock(),
-        turn_of=_locks(),
+        turn_of=row_locks(),
     )
 
 
-def _locks() -> Callable[[str], threading.Lock]:
+def row_locks() -> Callable[[str], threading.Lock]:
     """A lock for each name; some names share one."""
     locks = [threading.Lock() for _ in range(64)]
     return lambda name: locks[hash(name) % len(locks)]

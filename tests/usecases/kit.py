@@ -6,7 +6,6 @@ import atexit
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -28,6 +27,7 @@ from bot.store import SqlPlainRecords, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, run_loop
 from bot.usecases.events import handle_event
 from bot.usecases.world import World
+from bot.wiring.shared import row_locks
 from tests.contracts.git_workshop import Worktree
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import RecordingForge
@@ -98,7 +98,7 @@ class Place:
             secrets_of=lambda _repository, _names: {},
             pipeline_versions={"train": "1", "evaluate": "1"},
             admission=Lock(),
-            turn_of=lambda _row_id: nullcontext(),
+            turn_of=row_locks(),
         )
         self.artifacts_folder = folder / "artifacts"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -47,6 +48,33 @@ def test_a_wake_up_while_the_words_are_being_sent_does_not_send_them_again(place
 
     assert (place.forge.calls["put_comment"], place.forge.calls["put_check"]) == (1, 1)
     assert "1 gate passed" in place.comment()
+
+
+def test_two_threads_that_post_at_once_make_one_living_comment(place: Place):
+    place.end(place.run(place.start()))
+    sha = place.commit("trees", churn__train_py="print(2)")
+    claimed = threading.Event()
+    real = place.store.claim
+
+    def second() -> None:
+        claims = real(Kind.FEEDBACK, limit=10, lease_s=60, now=place.now)
+        claimed.set()
+        for task in place.tasks(Kind.FEEDBACK, claims):
+            task()
+
+    thread = threading.Thread(target=second)
+
+    def meanwhile() -> None:
+        wake(place)
+        thread.start()
+        assert claimed.wait(20)
+
+    place.forge.before["put_comment"] = meanwhile
+    place.look()
+    thread.join(20)
+
+    assert place.forge.calls["put_comment"] == 1
+    assert sha[:10] in place.comment()
 
 
 def test_words_that_were_sent_just_before_a_crash_are_found_again(place: Place, monkeypatch):
