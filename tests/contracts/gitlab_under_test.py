@@ -12,7 +12,7 @@ from tests.contracts.git_workshop import Worktree
 from tests.fakes.gitlab.workshop import SECRET, Workshop
 
 if TYPE_CHECKING:
-    from test_forge import Webhook
+    from tests.contracts.test_forge import Webhook
 
 _CONCLUSIONS = {"success": Conclusion.SUCCESS, "failed": Conclusion.FAILURE, "canceled": Conclusion.CANCELED}
 _REACTIONS = {"eyes": "eyes", "thumbsup": "+1", "thumbsdown": "-1"}

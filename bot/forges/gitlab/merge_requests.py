@@ -84,7 +84,7 @@ class MergeRequests:
             if len(self._updated) > REMEMBERED:
                 self._updated.popitem(last=False)
         is_old = (received_at - told.updated_at).total_seconds() > FRESH_S
-        return is_old or (newest is not None and told.updated_at < newest)
+        return is_old or (newest is not None and told.updated_at <= newest)  # whole seconds: as old may be older
 
     def _is_head(self, repository: Repository, told: MergeRequest) -> bool:
         """Asked through git, which costs no quota: GitLab keeps a reference for the head of each merge request."""

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from tests.fakes.gitlab import answers
 from tests.fakes.gitlab.answers import Answer, Refusal
-from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, Award, Hook, Note, now
+from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, Award, Hook, Note
 from tests.fakes.gitlab.request import PAGING, Request
 from tests.fakes.gitlab.status_machine import set_status
 
@@ -140,7 +140,7 @@ def _notes(request: Request) -> Answer:
 
 
 def _create_note(request: Request) -> Answer:
-    of, moment = request.merge_request(), now()
+    of, moment = request.merge_request(), request.world.now()
     note = Note(request.world.next_id(), _note_body(request), request.user, moment, moment)
     of.notes.append(note)
     of.updated_at = moment
@@ -269,7 +269,7 @@ ROUTES = (
         ("ref", "name", "context", "target_url", "description", "coverage", "pipeline_id"),
         ("state",),
     ),
-    Route("POST", rf"{_PROJECT}/uploads", _upload, (), ("file",)),
+    Route("POST", rf"{_PROJECT}/uploads", _upload, ("avatar",), ("file",)),  # python-gitlab adds it
     Route("GET", rf"{_PROJECT}/hooks", _hooks, PAGING),
     Route("POST", rf"{_PROJECT}/hooks", _add_hook, HOOK_FIELDS, ("url",)),
     Route("PUT", rf"{_PROJECT}/hooks/(\d+)", _edit_hook, HOOK_FIELDS, ("url",)),

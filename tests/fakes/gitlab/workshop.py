@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +12,23 @@ from bot.mirror import GitMirror
 from bot.ports.forge import GitCredential
 from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, REPORTER, MergeRequest, Project, SentHook
 from tests.fakes.gitlab.server import FakeGitLab
+from tests.fakes.gitlab.world import World
 
 SECRET, OLD_SECRET = "hook-secret-ä", "former-secret"
 HOOK_URL = "http://127.0.0.1:9/webhooks/gitlab"
 
 
 class Clock:
-    """The real time, and what a test adds to it."""
+    """The real time, and what a test adds to it for everybody."""
 
-    def __init__(self) -> None:
-        self.ahead = timedelta()
+    def __init__(self, world: World) -> None:
+        self._world = world
 
     def __call__(self) -> datetime:
-        return datetime.now(UTC) + self.ahead
+        return self._world.now()
 
     def forward(self, seconds: float) -> None:
-        self.ahead += timedelta(seconds=seconds)
+        self._world.ahead += timedelta(seconds=seconds)
 
 
 class Workshop:
@@ -46,7 +47,7 @@ class Workshop:
             *((self.ada, DEVELOPER), (self.grace, MAINTAINER), (self.rob, REPORTER), (self.bot, MAINTAINER)),
         )
         world.add_hook(self.project, HOOK_URL, SECRET)
-        self.clock = Clock()
+        self.clock = Clock(world)
         secrets = ("", SECRET, OLD_SECRET)
         self.settings = GitLabSettings(token=self.token, url=self.fake.url, webhook_secrets=secrets, **settings)
         self.git = GitMirror(

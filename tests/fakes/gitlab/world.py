@@ -7,6 +7,7 @@ import json
 import threading
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -34,6 +35,7 @@ class World:
         self.base_url = ""
         self.lock = threading.RLock()
         self.delivers = True
+        self.ahead = timedelta()  # of the real time
         self.users: dict[int, User] = {}
         self.tokens: dict[str, Token] = {}
         self.projects: dict[int, Project] = {}
@@ -42,6 +44,9 @@ class World:
         self.violations: list[str] = []
         self._ids = itertools.count(1001)
         self._sender = ThreadPoolExecutor(1)
+
+    def now(self) -> datetime:
+        return now() + self.ahead
 
     def next_id(self) -> int:
         return next(self._ids)
@@ -84,7 +89,7 @@ class World:
     ) -> MergeRequest:
         with self.lock:
             source = source or target
-            sha, moment, iid = source.heads[branch], now(), len(target.merge_requests) + 1
+            sha, moment, iid = source.heads[branch], self.now(), len(target.merge_requests) + 1
             title = title or repositories.subject(source.bare, sha)
             into = into or target.default_branch
             made = MergeRequest(self.next_id(), iid, title, by, source, target, branch, into, sha, moment, moment)
@@ -99,12 +104,12 @@ class World:
             changes = {name: {"previous": getattr(of, name), "current": value} for name, value in fields.items()}
             for name, value in fields.items():
                 setattr(of, name, value)
-            of.updated_at = now()
+            of.updated_at = self.now()
             self.tell_merge_request(of, by, action, changes=changes)
 
     def write(self, of: MergeRequest, by: User | None, body: str, **flags: Any) -> Note:
         with self.lock:
-            note = Note(self.next_id(), body, by, now(), now(), **flags)
+            note = Note(self.next_id(), body, by, self.now(), self.now(), **flags)
             of.notes.append(note)
             of.updated_at = note.created_at
             self.tell_note(of, note, by or of.author, "create")
@@ -112,7 +117,7 @@ class World:
 
     def edit(self, of: MergeRequest, note: Note, by: User, body: str) -> None:
         with self.lock:
-            note.body, note.updated_at = body, now()
+            note.body, note.updated_at = body, self.now()
             of.updated_at = note.updated_at
             self.tell_note(of, note, by, "update")
 
@@ -135,7 +140,7 @@ class World:
             if is_source and sha is None:
                 self.update_merge_request(one, by, "close", state="closed")
             elif is_source and sha is not None and sha != one.sha:
-                former, one.sha, one.updated_at = one.sha, sha, now()
+                former, one.sha, one.updated_at = one.sha, sha, self.now()
                 repositories.keep_head(one.target.bare, project.bare, one.iid, sha)
                 self.tell_merge_request(one, by, "update", oldrev=former)
             elif one.target is project and one.target_branch == branch and _holds(project, sha, one.sha):
