@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import sys
+import traceback
 from collections.abc import Callable
 from time import perf_counter
 
@@ -35,15 +36,22 @@ def main() -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     arguments = parser.parse_args()
     rows: list[Row] = []
+    failed: list[str] = []
     for name in arguments.only or MEASUREMENTS:
         module, function = MEASUREMENTS[name]
         say(f"measuring: {name}")
         began = perf_counter()
         measure: Measure = getattr(importlib.import_module(module), function)
-        rows += measure(quick=arguments.quick)
+        try:
+            rows += measure(quick=arguments.quick)
+        except Exception:  # noqa: BLE001 - the other measurements are still worth their while
+            traceback.print_exc()
+            failed.append(name)
         say(f"  {perf_counter() - began:.0f} s")
     print(as_json(rows) if arguments.json else as_text(rows))
-    return any(row.verdict in ("over", "under") for row in rows)
+    if failed:
+        say(f"could not be measured: {', '.join(failed)}")
+    return bool(failed) or any(row.verdict in ("over", "under") for row in rows)
 
 
 if __name__ == "__main__":

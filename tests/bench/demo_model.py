@@ -66,8 +66,9 @@ def make_repository(home: Path) -> ModelRepository:
         target = repository.worktree / FOLDER / path.name
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_bytes(path.read_bytes())
-    text = (source / "mlops.yaml").read_text()
-    (repository.worktree / "mlops.yaml").write_text(text.partition("\n  diabetes:")[0] + "\n")
+    text = (source / "mlops.yaml").read_text().partition("\n  diabetes:")[0]
+    text = text.replace("../datasets.git", str(made.datasets))  # a working tree lies elsewhere than its origin
+    (repository.worktree / "mlops.yaml").write_text(text + "\n")
     repository.commit("Add the breast-cancer model")
     return repository
 
@@ -139,5 +140,7 @@ def mlops_bot(*arguments: str, home: Path, folder: Path) -> float:
     environ = {**os.environ, **package_cache(), "MLOPS_BOT_HOME": str(home)}
     began = perf_counter()
     command = [str(Path(sys.executable).with_name("mlops-bot")), *arguments]
-    subprocess.run(command, cwd=folder, env=environ, check=True, capture_output=True)
+    done = subprocess.run(command, cwd=folder, env=environ, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"mlops-bot {' '.join(arguments)}: {done.returncode}\n{done.stdout}\n{done.stderr}")
     return perf_counter() - began
