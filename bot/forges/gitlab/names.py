@@ -12,7 +12,8 @@ _SEGMENT = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.-]{0,254}")
 _DEEPEST = 22  # 20 levels of subgroups (GitLab docs, "Subgroups"), the group itself, and the project
 _SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _NO_SHA = re.compile(r"0+")
-_LONGEST_BRANCH = 1000
+# together they are far below what a database can index
+_LONGEST_PATH, _LONGEST_BRANCH_BYTES = 700, 1000
 # project and group access tokens, and service accounts, act as users with such names
 # (GitLab docs, "Bot users for projects", "Bot users for groups", "Service accounts")
 _BOT = re.compile(r"(?:project|group)_\d+_bot\w*|service_account_\S+")
@@ -20,7 +21,11 @@ _BOT = re.compile(r"(?:project|group)_\d+_bot\w*|service_account_\S+")
 
 def is_project_path(path: str) -> bool:
     segments = path.split("/")
-    return 2 <= len(segments) <= _DEEPEST and all(_is_segment(segment) for segment in segments)
+    return (
+        len(path) <= _LONGEST_PATH
+        and 2 <= len(segments) <= _DEEPEST
+        and all(_is_segment(segment) for segment in segments)
+    )
 
 
 def is_group_path(path: str) -> bool:
@@ -47,7 +52,7 @@ def is_no_sha(text: str) -> bool:
 
 
 def is_branch(name: str) -> bool:
-    return 0 < len(name) <= _LONGEST_BRANCH and name.isprintable() and name == storable(name)
+    return name.isprintable() and name == storable(name) and 0 < len(name.encode()) <= _LONGEST_BRANCH_BYTES
 
 
 def is_bot(username: str) -> bool:

@@ -42,7 +42,6 @@ class Statuses:
             self._unfinished.get((path, check.sha, check.name)) == state or self._client.has_little_quota
         ):
             return  # GitLab refuses to tell the same state again, even in other words
-        self._remember((path, check.sha, check.name), state)
         fields = {"state": state, "name": check.name, "description": description_of(check)}
         if 0 < len(check.details_url) <= LONGEST_ADDRESS:
             fields["target_url"] = check.details_url
@@ -57,6 +56,7 @@ class Statuses:
             if not _is_harmless(refused):
                 raise
             log.info("status_not_taken", project=path, sha=check.sha, check=check.name, reason=refused.reason)
+        self._remember((path, check.sha, check.name), state)
 
     def _remember(self, key: tuple[str, str, str], state: str) -> None:
         with self._lock:

@@ -86,7 +86,7 @@ def merge_request(
 def merge_request_attributes(of: MergeRequest, base_url: str) -> dict[str, Any]:
     return {
         "assignee_id": None,
-        "author_id": of.author.id,
+        "author_id": of.author.id if of.author else None,
         "created_at": written(of.created_at),
         "description": "",
         "draft": False,

@@ -53,7 +53,7 @@ class MergeRequest:
     id: int
     iid: int
     title: str
-    author: User
+    author: User | None
     source: Project | None
     target: Project
     source_branch: str

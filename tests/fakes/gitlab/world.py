@@ -112,7 +112,7 @@ class World:
             note = Note(self.next_id(), body, by, self.now(), self.now(), **flags)
             of.notes.append(note)
             of.updated_at = note.created_at
-            self.tell_note(of, note, by or of.author, "create")
+            self.tell_note(of, note, by or next(iter(self.users.values())), "create")
             return note
 
     def edit(self, of: MergeRequest, note: Note, by: User, body: str) -> None:

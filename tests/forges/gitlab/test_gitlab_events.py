@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -196,3 +197,33 @@ def test_a_gitlab_that_is_down_postpones_what_can_not_be_read_without_it(
     with pytest.raises(TransientError):
         it.forge.events(delivery)
     assert seen(list(it.forge.events(delivery))) == [(1, merge_request.sha, "main", str(ChangeState.OPEN))]
+
+
+def test_all_open_merge_requests_are_listed_and_those_that_ended_lately(
+    it: Workshop, tree: Worktree, merge_request: MergeRequest
+) -> None:
+    long_ago = it.clock() - timedelta(days=30)
+    for number in range(2, 253):
+        moment = long_ago if number % 2 else it.clock()
+        state = "opened" if number <= 230 else "merged"
+        it.project.merge_requests.append(
+            replace(merge_request, iid=number, state=state, created_at=long_ago, updated_at=moment)
+        )
+
+    listed = it.forge.changes(it.forge.repositories()[0])
+
+    numbers = {str(state): [one.number for one in listed if one.state is state] for state in ChangeState}
+    assert numbers["open"] == list(range(1, 231))
+    assert numbers["merged"] == [number for number in range(231, 253) if number % 2 == 0]
+    assert numbers["closed"] == []
+
+
+def test_a_merge_request_without_a_head_or_an_author_is_no_stumbling_block(
+    it: Workshop, tree: Worktree, merge_request: MergeRequest
+) -> None:
+    it.project.merge_requests.append(replace(merge_request, iid=2, sha=""))
+    it.project.merge_requests.append(replace(merge_request, iid=3, author=None))
+
+    listed = it.forge.changes(it.forge.repositories()[0])
+
+    assert [(change.number, change.author) for change in listed] == [(1, "Ada"), (3, "ghost")]

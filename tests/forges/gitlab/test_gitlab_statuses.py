@@ -134,3 +134,13 @@ def test_another_update_of_the_same_status_in_progress_is_tried_again_later(it: 
 
     with pytest.raises(TransientError):
         it.forge.put_check(change.repository, done(change.head_sha, Conclusion.SUCCESS), known_id=None)
+
+
+def test_a_status_that_was_not_taken_for_a_passing_reason_is_sent_again(it: Workshop, change: Change) -> None:
+    it.fake.fail("POST .*/statuses/", status=502)
+    with pytest.raises(TransientError):
+        it.forge.put_check(change.repository, check(change.head_sha), known_id=None)
+
+    it.forge.put_check(change.repository, check(change.head_sha), known_id=None)
+
+    assert [status.state for status in shown(it)] == ["pending"]

@@ -207,7 +207,8 @@ def test_any_field_may_be_missing_null_or_of_another_type(name: str, data: st.Da
 @pytest.mark.parametrize("name", ["push", "merge_request_open", "note"])
 def test_each_single_field_may_be_missing_or_null(name: str) -> None:
     for place in places(json.loads(PAYLOADS[name])):
-        for value in (MISSING, None, 7, "x", [], {}, True):
+        values: tuple[Any, ...] = (MISSING, None, 7, "x", [], {}, True)
+        for value in values:
             payload = json.loads(PAYLOADS[name])
             put(payload, place, value)
 
