@@ -25,6 +25,7 @@ from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reaction
 from bot.forges.plain.auth import signature
 from bot.ports.forge import BadPayload, BadSignature, Forge, Permission
+from tests.contracts.github_under_test import GitHubUnderTest
 from tests.contracts.gitlab_under_test import GitLabUnderTest
 from tests.contracts.plain_world import SECRET, PlainWorld
 
@@ -148,6 +149,8 @@ class PlainUnderTest:
 
 
 FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {
+    "github": partial(GitHubUnderTest, webhook=Webhook, is_app=True),
+    "github-token": partial(GitHubUnderTest, webhook=Webhook, is_app=False),
     "gitlab": partial(GitLabUnderTest, webhook=Webhook),
     "plain": PlainUnderTest,
 }

@@ -48,7 +48,7 @@ class CreatedApp:
 
 
 def build_manifest(public_url: str, *, name: str = "mlops-bot") -> dict[str, Any]:
-    """`public_url` is where GitHub reaches the bot. Names are unique on all of GitHub; its page lets them be changed."""
+    """`public_url` is where GitHub reaches the bot. Names are unique on all of GitHub; its page lets you edit it."""
     return {
         "name": name,
         "url": public_url,

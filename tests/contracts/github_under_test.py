@@ -1,0 +1,120 @@
+"""GitHub for the suite that every forge passes: as an App, and with a token."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bot.domain.change import Change, Delivery, Repository
+from bot.domain.check import Check, CheckStatus, Conclusion
+from bot.forges.github.people import parse_comment_id
+from bot.ports.forge import Forge
+from tests.fakes.github.workshop import Workshop
+
+if TYPE_CHECKING:
+    from tests.contracts.test_forge import Webhook
+
+_STATES = {"success": Conclusion.SUCCESS, "failure": Conclusion.FAILURE, "error": Conclusion.CANCELED}
+_REACTIONS = {"EYES": "eyes", "THUMBS_UP": "+1", "THUMBS_DOWN": "-1"}
+
+
+class GitHubUnderTest:
+    """Whoever pushes a new branch opens a pull request at once."""
+
+    signs_bodies = True
+
+    def __init__(self, folder: Path, webhook: type[Webhook], *, is_app: bool) -> None:
+        self.workshop = Workshop(folder, is_app=is_app)
+        self.forge: Forge = self.workshop.forge
+        self.tree = self.workshop.tree
+        self._webhook = webhook
+        self.commit("main", start="0")
+        self.workshop.world.hooks.take()
+        self.push("main")
+        self.repository: Repository = self.workshop.forge.repositories()[0]
+
+    def commit(self, branch: str, **files: str) -> str:
+        if self.tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
+            self.tree.git("checkout", "--quiet", branch)
+        elif branch != "main":
+            self.tree.branch(branch)
+        return self.tree.commit(f"Work on {branch}", **files)
+
+    def amend(self, branch: str) -> str:
+        self.tree.git("checkout", "--quiet", branch)
+        self.tree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
+        return self.tree.git("rev-parse", "HEAD")
+
+    def push(self, *branches: str) -> list[Webhook]:
+        world, repo = self.workshop.world, self.workshop.repo
+        known = set(repo.heads)
+        self.workshop.push(*branches)
+        for branch in sorted(set(repo.heads) - known - {"main"}):
+            world.open_pull(repo, branch, by="Ada")
+        return self._sent()
+
+    def delete(self, branch: str) -> list[Webhook]:
+        self.tree.git("checkout", "--quiet", "main")
+        return self.push(f":{branch}")
+
+    def merge(self, branch: str) -> list[Webhook]:
+        self.tree.git("checkout", "--quiet", "main")
+        self.tree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        return self.push("main")
+
+    def write(self, change: Change, body: str) -> list[Webhook]:
+        self.workshop.world.write(self.workshop.repo, self.workshop.repo.pulls[change.number], body, by="Ada")
+        return self._sent()
+
+    def open(self, webhook: Webhook) -> Delivery:
+        delivery = self.forge.open_envelope(webhook.headers, webhook.body)
+        assert delivery is not None
+        return delivery
+
+    def sign(self, body: bytes) -> Webhook:
+        return self._webhook(self.workshop.world.hooks.signed(body, event="push", guid="id-1"), body)
+
+    def shown_comments(self, change: Change) -> list[str]:
+        return [note.body for note in self.workshop.repo.pulls[change.number].notes]
+
+    def shown_checks(self, sha: str) -> list[Check]:
+        repo = self.workshop.repo
+        statuses = {status["context"]: status for status in repo.statuses if status["sha"] == sha}
+        shown = [
+            Check(
+                name=run.name,
+                sha=sha,
+                status=CheckStatus(run.fields["status"]),
+                conclusion=Conclusion(run.fields["conclusion"]) if "conclusion" in run.fields else None,
+                title=run.fields["output"]["title"],
+                summary="",
+                details_url=run.fields["details_url"],
+            )
+            for run in repo.runs
+            if run.head_sha == sha
+        ]
+        return shown + [
+            Check(
+                name=name,
+                sha=sha,
+                status=CheckStatus.COMPLETED if status["state"] in _STATES else CheckStatus.IN_PROGRESS,
+                conclusion=_STATES.get(status["state"]),
+                title=status["description"],
+                summary="",
+                details_url=status["target_url"],
+            )
+            for name, status in statuses.items()
+        ]
+
+    def shown_reactions(self, comment_id: str) -> list[str]:
+        parsed = parse_comment_id(comment_id)
+        assert parsed is not None
+        notes = [note for pull in self.workshop.repo.pulls.values() for note in pull.notes]
+        return [_REACTIONS[content] for note in notes if note.id == parsed[1] for _, content in note.reactions]
+
+    def close(self) -> None:
+        self.workshop.close()
+
+    def _sent(self) -> list[Webhook]:
+        hooks = self.workshop.world.hooks
+        return [self._webhook(hooks.headers(sent), sent.body) for sent in hooks.take()]
