@@ -21,9 +21,8 @@ import traceback
 from collections.abc import Callable
 from pathlib import Path
 
-from kfp import components
-
 from bot.engines.local_folder import RunFolder
+from bot.engines.local_kfp import components
 from bot.engines.local_processes import adopt_orphans
 from bot.engines.local_supervisor import supervise, tell
 
@@ -122,3 +121,4 @@ def _start(packages: Packages, folder: RunFolder, package: str, line: socket.soc
 
 if __name__ == "__main__":
     main(int(sys.argv[1]), float(sys.argv[2]))
+    os._exit(0)  # somebody waits for the end, and taking kfp apart takes long

@@ -18,11 +18,9 @@ from io import TextIOBase
 from pathlib import Path
 from typing import Any
 
-from kfp import local
-from kfp.local import status, subprocess_task_handler
-
 from bot.domain.masking import mask
 from bot.engines.local_component import can_fork, component_of, fork_step
+from bot.engines.local_kfp import local, status, subprocess_task_handler
 from pipelines.arguments import pack
 
 PIPE_BYTES = 65_536

@@ -148,7 +148,7 @@ def test_a_runner_without_work_goes_and_comes_back(make_engine: Callable[..., Lo
 
 
 def test_a_runner_that_hangs_is_replaced(make_engine: Callable[..., LocalEngine], artifacts: Path):
-    engine = make_engine(start_patience_s=0.5)
+    engine = make_engine(start_patience_s=1.5)
     first, second = small_run(artifacts), small_run(artifacts)
     until(lambda: submits(engine, first), "the runner has imported kfp")
     hanging = engine.runner_pid
