@@ -8,9 +8,13 @@ import re
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from bot.domain.errors import UserError
+from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings
+from bot.forges.gitlab.settings import GitLabSettings
+from bot.forges.gitlab.settings import read_settings as gitlab_settings
 
 DEFAULT_PORT = 8321
 
@@ -32,6 +36,15 @@ class Settings:
     hook_secret: str
     callback_secret: str
     log_json: bool
+    github: GitHubSettings | None = None
+    gitlab: GitLabSettings | None = None
+
+    @property
+    def forges_without_tls(self) -> tuple[str, ...]:
+        """The origins of forges that an operator has set up with `http://`."""
+        origins = [self.github.git_origin] if self.github else []
+        origins += [self.gitlab.origin] if self.gitlab else []
+        return tuple(origin for origin in origins if origin.startswith("http://"))
 
     @property
     def local_url(self) -> str:
@@ -45,7 +58,9 @@ class Settings:
 
     @property
     def secret_values(self) -> tuple[str, ...]:
-        return (self.access_token, self.hook_secret, self.callback_secret)
+        github = (self.github.private_key, self.github.token, *self.github.webhook_secrets) if self.github else ()
+        gitlab = self.gitlab.secret_values if self.gitlab else ()
+        return (self.access_token, self.hook_secret, self.callback_secret, *github, *gitlab)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -58,19 +73,40 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     engine = environ.get("MLOPS_BOT_ENGINE") or "local"
     if engine != "local":
         raise UserError(f"MLOPS_BOT_ENGINE is {engine!r}.", "Use `local`; `kubeflow` is not built yet.")
+    public_url = _address(environ, "MLOPS_BOT_PUBLIC_URL")
+    hook_secret = secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret")
     return Settings(
         home=home,
         host=environ.get("MLOPS_BOT_HOST") or "127.0.0.1",
         port=_integer(environ, "MLOPS_BOT_PORT", DEFAULT_PORT, at_least=0, at_most=65535),
-        public_url=_address(environ, "MLOPS_BOT_PUBLIC_URL"),
+        public_url=public_url,
         database_url=secret(environ, "MLOPS_BOT_DATABASE_URL") or f"sqlite:///{home / 'bot.sqlite3'}",
         artifacts_url=environ.get("MLOPS_BOT_ARTIFACTS_URL") or (home / "artifacts").as_uri(),
         engine=engine,
         local_places=_integer(environ, "MLOPS_BOT_CONCURRENCY", os.cpu_count() or 1, at_least=1, at_most=1000),
         access_token=secret(environ, "MLOPS_BOT_ACCESS_TOKEN") or _kept(home / "access-token"),
-        hook_secret=secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret"),
+        hook_secret=hook_secret,
         callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
         log_json=_choice(environ, "MLOPS_BOT_LOG", ("text", "json")) == "json",
+        github=_github(environ, public_url),
+        gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
+    )
+
+
+def _github(environ: Mapping[str, str], public_url: str) -> GitHubSettings | None:
+    """None when neither an App nor a token is set."""
+    app_id = _integer(environ, "MLOPS_BOT_GITHUB_APP_ID", 0, at_least=0, at_most=10**12)
+    token = secret(environ, "MLOPS_BOT_GITHUB_TOKEN").strip()
+    if not app_id and not token:
+        return None
+    return GitHubSettings(
+        api_url=environ.get("MLOPS_BOT_GITHUB_API_URL") or GITHUB_COM_API,
+        app_id=app_id,
+        private_key=secret(environ, "MLOPS_BOT_GITHUB_PRIVATE_KEY"),
+        token=token,
+        repositories=tuple(environ.get("MLOPS_BOT_GITHUB_REPOSITORIES", "").replace(",", " ").split()),
+        webhook_secrets=tuple(secret(environ, "MLOPS_BOT_GITHUB_WEBHOOK_SECRET").split()),
+        public_url=public_url,
     )
 
 

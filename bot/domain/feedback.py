@@ -69,11 +69,16 @@ class SubjectFeedback:
     shown: Shown = Shown()
 
 
+def reply_id(repository: str, comment_id: str) -> str:
+    """The id of the answer to a comment; forges number their comments each for itself."""
+    return f"reply:{repository.partition('/')[0]}-{comment_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer to one comment: a reaction, and words if there are any. Posted once; found again by its marker."""
 
-    id: str  # `reply:<comment id>`
+    id: str  # `reply_id`
     repository: str
     number: int
     comment_id: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from bot.domain.check import Annotation, Check, CheckStatus, Conclusion
+from bot.domain.check import Annotation, Check, CheckAction, CheckStatus, Conclusion
 from bot.domain.feedback import Notice
 from bot.domain.report import ModelReport, Report, Standing
 from bot.domain.report_words import TITLE_LIMIT, model_words
@@ -26,6 +26,18 @@ _CONCLUSIONS = {
     Standing.WAIVED: Conclusion.SUCCESS,
     Standing.PASSED: Conclusion.SUCCESS,
 }
+
+
+RETRAIN, CANCEL = "retrain", "cancel"
+
+
+def actions_of(check: Check) -> tuple[CheckAction, ...]:
+    """The buttons for a model's check, where the forge has any."""
+    if check.name == NOTICE_CHECK:
+        return ()
+    if check.status is CheckStatus.COMPLETED:
+        return (CheckAction(RETRAIN, "Retrain", "Run it again, reusing nothing"),)
+    return (CheckAction(CANCEL, "Cancel", "End this run"),)
 
 
 def check_name(model: str) -> str:

@@ -6,7 +6,7 @@ import structlog
 
 from bot.domain.change import Change, ChangeSeen, ChangeState, Repository
 from bot.domain.errors import UserError
-from bot.domain.feedback import Subject
+from bot.domain.feedback import LedgerEntry, Subject
 from bot.domain.plan import plan_change
 from bot.project_file import ProjectFileError
 from bot.usecases.heads import MACHINE, Head, active_runs, order_models, read_policy, show_plan, supersede
@@ -16,6 +16,8 @@ from bot.usecases.world import World
 from bot.usecases.writes import Cancel, Writes
 
 log = structlog.get_logger()
+
+FORK_HEAD_SEEN = "fork_head_seen"
 
 
 def change_seen(event: ChangeSeen, world: World) -> Writes:
@@ -37,7 +39,9 @@ def subject_of(change: Change) -> Subject:
 def head_of(repository: Repository, change: Change, world: World) -> Head:
     """The change's head, held to the policy of its target branch as that is now."""
     target = _target_sha(repository, change, world)
-    return Head(repository, subject_of(change), change.target_branch, target, change.author)
+    return Head(
+        repository, subject_of(change), change.target_branch, target, change.author, is_trusted=not change.from_fork
+    )
 
 
 def _asks_for_a_plan(known: Change, change: Change) -> bool:
@@ -67,8 +71,20 @@ def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes)
     writes.cancels += _end_runs(change, world, by=change.head_sha) if is_retargeted else supersede(subject, world)
     if change.from_fork:
         writes.show(subject, from_a_fork(change.head_sha))
+        writes.ledger.append(
+            LedgerEntry(world.clock(), change.author, FORK_HEAD_SEEN, change.repository, change.head_sha)
+        )
         return
-    head = head_of(event.repository, change, world)
+    trigger = f"change:{change.number}:{change.head_sha}:{change.target_branch}"
+    plan_head(event.repository, change, world, writes, trigger=trigger, requested_by=change.author)
+
+
+def plan_head(
+    repository: Repository, change: Change, world: World, writes: Writes, *, trigger: str, requested_by: str
+) -> None:
+    """Order what the change's head asks for, and say what there is to say of it."""
+    subject = subject_of(change)
+    head = head_of(repository, change, world)
     address = head.address
     world.git.fetch(address, [sha for sha in (change.head_sha, head.policy_sha) if sha is not None])
     try:
@@ -78,7 +94,7 @@ def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes)
         return
     if project is None:
         log.info("project_absent", repository=change.repository, change=change.number, sha=change.head_sha)
-        if known is not None and world.store.feedback(subject.id) is not None:
+        if world.store.feedback(subject.id) is not None:
             writes.show(subject)  # what was said of an earlier head is taken back
         return
     policy = read_policy(head, project, world)
@@ -93,8 +109,8 @@ def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes)
         plan.to_run,
         policy,
         world,
-        trigger=f"change:{change.number}:{change.head_sha}:{change.target_branch}",
-        requested_by=change.author,
+        trigger=trigger,
+        requested_by=requested_by,
     )
     show_plan(head, plan, writes.runs, writes)
 

@@ -30,13 +30,13 @@ from bot.domain.command import (
     parse_commands,
 )
 from bot.domain.errors import UserError
-from bot.domain.feedback import LedgerEntry, Reaction, Reply, Waiver
+from bot.domain.feedback import LedgerEntry, Reaction, Reply, Waiver, reply_id
 from bot.domain.gate import find_gate, parse_gate
 from bot.domain.run import Phase, Run
 from bot.domain.words import listed, quoted
 from bot.markdown import command_lines
 from bot.usecases import ordering
-from bot.usecases.changes import change_seen, subject_of
+from bot.usecases.changes import FORK_HEAD_SEEN, change_seen, plan_head, subject_of
 from bot.usecases.status import status_text
 from bot.usecases.world import World
 from bot.usecases.writes import Cancel as CancelRun
@@ -45,6 +45,7 @@ from bot.usecases.writes import Writes
 log = structlog.get_logger()
 
 WAIVER_DAYS = 30
+MOST_LEDGER_ENTRIES = 2000  # that are looked through for when a fork's head was seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ class Answer:
 def comment_created(event: CommentCreated, world: World) -> Writes:
     comment = event.comment
     commands = parse_commands(command_lines(comment.body))
-    if not commands or world.store.reply(f"reply:{comment.id}") is not None:
+    if not commands or world.store.reply(reply_id(comment.repository, comment.id)) is not None:
         return Writes(repositories=[event.repository])
     change, writes = _change_of(event, world)
     if change is None:
@@ -107,7 +108,7 @@ def _change_of(event: CommentCreated, world: World) -> tuple[Change | None, Writ
 
 def mend_reaction(comment: Comment, world: World) -> None:
     """Whoever answered a comment second has put "seen" in the place of the first one's reaction."""
-    reply = world.store.reply(f"reply:{comment.id}")
+    reply = world.store.reply(reply_id(comment.repository, comment.id))
     if reply is not None:
         world.forge_of(comment.repository).react(comment.repository, comment.number, comment.id, reply.reaction)
 
@@ -127,7 +128,7 @@ def _refusal(change: Change, comment: Comment, world: World) -> Answer | None:
 def _reply(comment: Comment, answers: list[Answer]) -> Reply:
     refused = any(answer.is_refusal for answer in answers)
     return Reply(
-        id=f"reply:{comment.id}",
+        id=reply_id(comment.repository, comment.id),
         repository=comment.repository,
         number=comment.number,
         comment_id=comment.id,
@@ -158,6 +159,7 @@ def _answer(command: Command | CommandProblem, situation: Situation, writes: Wri
 
 
 def _train(command: Train, situation: Situation, writes: Writes) -> Answer:
+    _check_trust(situation)
     runs = ordering.order_training(
         situation.repository,
         situation.change,
@@ -173,6 +175,7 @@ def _train(command: Train, situation: Situation, writes: Writes) -> Answer:
 
 
 def _evaluate(command: Evaluate, situation: Situation, writes: Writes) -> Answer:
+    _check_trust(situation)
     runs = ordering.order_evaluation(
         situation.repository,
         situation.change,
@@ -185,6 +188,7 @@ def _evaluate(command: Evaluate, situation: Situation, writes: Writes) -> Answer
 
 
 def _retry(command: Retry, situation: Situation, writes: Writes) -> Answer:
+    _check_trust(situation)
     ended_early = (Phase.FAILED, Phase.CANCELED, Phase.SUPERSEDED)
     failed = [run for run in _newest_runs(situation, command.model) if run.phase in ended_early]
     if not failed:
@@ -259,8 +263,35 @@ def _override(command: Override, situation: Situation, writes: Writes) -> Answer
     )
 
 
-def _ok_to_test(_command: OkToTest, _situation: Situation, _writes: Writes) -> Answer:
-    return Answer("This change does not come from a fork: it is run already.")
+def _ok_to_test(command: OkToTest, situation: Situation, writes: Writes) -> Answer:
+    """For the head that stood when this was written: whoever wrote it has looked at no other."""
+    change, world = situation.change, situation.world
+    if not change.from_fork:
+        return Answer("This change does not come from a fork: it is run already.")
+    entries = world.store.ledger(repository=change.repository, limit=MOST_LEDGER_ENTRIES)
+    seen = [entry.at for entry in entries if (entry.action, entry.subject) == (FORK_HEAD_SEEN, change.head_sha)]
+    if seen and max(seen) > situation.comment.created_at:
+        raise UserError(
+            f"The head is now `{change.head_sha[:10]}`, which came after this comment was written.",
+            "Look at it, and write `/ok-to-test` again.",
+        )
+    plan_head(
+        situation.repository, change, world, writes, trigger=situation.trigger(command), requested_by=situation.author
+    )
+    lines = [_order_line(run, world) for run in writes.runs]
+    return Answer("\n".join([f"`{change.head_sha[:10]}` may run, without secrets.", "", *lines]))
+
+
+def _check_trust(situation: Situation) -> None:
+    """Of a fork, only a head that somebody allowed is run, whoever asks. Raises UserError."""
+    change = situation.change
+    if not change.from_fork:
+        return
+    runs = situation.world.store.runs(repository=change.repository, number=change.number, limit=500)
+    if not any(run.sha == change.head_sha for run in runs):
+        raise UserError(
+            "This head comes from a fork, and nobody has allowed it yet.", "Look at it, then write `/ok-to-test`."
+        )
 
 
 def _not_set_up(_command: Command, _situation: Situation, _writes: Writes) -> Answer:

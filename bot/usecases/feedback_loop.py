@@ -14,7 +14,7 @@ from bot.comments.render import MARKER, render_checks, render_comment
 from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reply, Shown, SubjectFeedback
 from bot.domain.report import Report
-from bot.domain.report_checks import NOTICE_CHECK
+from bot.domain.report_checks import NOTICE_CHECK, actions_of
 from bot.ports.store import Claim
 from bot.usecases.reports import subject_report
 from bot.usecases.world import World
@@ -114,8 +114,9 @@ def _taken_back(sha: str, page: str) -> Check:
 
 
 def _rendered(report: Report, world: World) -> list[Check]:
-    limit = world.forge_of(report.subject.repository).capabilities.check_text_limit
-    return render_checks(report, limit=limit)
+    can = world.forge_of(report.subject.repository).capabilities
+    checks = render_checks(report, limit=can.check_text_limit)
+    return [replace(check, actions=actions_of(check)) for check in checks] if can.buttons else checks
 
 
 def _put_each(checks: Sequence[Check], repository: str, known: Sent, world: World) -> dict[str, tuple[str, str]]:

@@ -15,6 +15,7 @@ from bot.domain.plan import Plan
 from bot.domain.policy import effective_model
 from bot.domain.project import Model, Project
 from bot.domain.run import Phase, Run
+from bot.domain.words import listed
 from bot.project_file import ProjectFileError
 from bot.usecases.notices import nothing_to_run
 from bot.usecases.orders import Order, order_run
@@ -37,6 +38,7 @@ class Head:
     policy_branch: str
     policy_sha: str | None
     author: str
+    is_trusted: bool = True  # not a fork's: only then may its runs have secrets
 
     @property
     def address(self) -> str:
@@ -59,8 +61,7 @@ def order_models(
     subject = head.subject
     runs = []
     for model in models:
-        base = policy.model(model.name) if policy is not None else None
-        effective, notes = effective_model(model, base, base_name=head.policy_branch)
+        effective, notes = effective_for(head, model, policy)
         order = Order(
             repository=head.repository,
             model=effective,
@@ -78,6 +79,16 @@ def order_models(
         )
         runs.append(_current(order_run(order, world), order, world))
     return runs
+
+
+def effective_for(head: Head, model: Model, policy: Project | None) -> tuple[Model, tuple[str, ...]]:
+    """The model as it counts at this head, and what the report says of the difference."""
+    base = policy.model(model.name) if policy is not None else None
+    effective, notes = effective_model(model, base, base_name=head.policy_branch)
+    if head.is_trusted or not effective.secrets:
+        return effective, notes
+    names = listed(list(effective.secrets))
+    return replace(effective, secrets=()), (*notes, f"{names} not given to this run: the change comes from a fork.")
 
 
 def read_policy(head: Head, project: Project, world: World) -> Project | None:

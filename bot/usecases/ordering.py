@@ -9,12 +9,11 @@ from bot.domain.errors import UserError
 from bot.domain.nearest import nearest
 from bot.domain.pipeline import EVALUATE, TRAIN
 from bot.domain.plan import plan_models
-from bot.domain.policy import effective_model
 from bot.domain.project import Model, Project
 from bot.domain.run import Run
 from bot.domain.words import listed, quoted
 from bot.usecases.changes import changed_paths, head_of
-from bot.usecases.heads import Head, order_models, read_policy
+from bot.usecases.heads import Head, effective_for, order_models, read_policy
 from bot.usecases.orders import Order, order_run
 from bot.usecases.projects import read_project
 from bot.usecases.world import World
@@ -87,9 +86,7 @@ def order_again(
             head, project, policy, trained, world, trigger=trigger, requested_by=requested_by, force=True
         )
     model = _model(project, run.model)
-    effective, notes = effective_model(
-        model, policy.model(model.name) if policy else None, base_name=head.policy_branch
-    )
+    effective, notes = effective_for(head, model, policy)
     order = Order(
         repository=repository,
         model=effective,
@@ -169,8 +166,7 @@ def _evaluation(
     force: bool = False,
 ) -> Run:
     model = _model(project, trained.model)
-    base = policy.model(model.name) if policy is not None else None
-    effective, notes = effective_model(model, base, base_name=head.policy_branch)
+    effective, notes = effective_for(head, model, policy)
     order = Order(
         repository=head.repository,
         model=effective,

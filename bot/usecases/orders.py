@@ -84,10 +84,24 @@ def _pin_data(order: Order, world: World) -> PinnedData:
         return PinnedData("", "", "")
     own_address = order.repository.clone_address
     address = data_address(data.repo, own_address)
+    _check_owner(address, order, world)
     rev = order.data_rev or data.rev
     if address == own_address and not rev:
         return PinnedData(address, order.sha, data.path)
     return PinnedData(address, world.git.resolve(address, rev or "HEAD"), data.path)
+
+
+def _check_owner(address: str, order: Order, world: World) -> None:
+    """The bot's own access must not show one owner's private data to another's models. Raises UserError."""
+    watched = next((one for one in world.store.repositories() if one.clone_address == address), None)
+    if watched is None or "/" not in watched.name:
+        return
+    owners = [key.rpartition("/")[0] for key in (watched.key, order.repository.key)]
+    if owners[0] != owners[1]:
+        raise UserError(
+            f"The data repository `{watched.name}` belongs to another owner than this model.",
+            "Keep data and models under one owner, or give the data a remote that the runs can read themselves.",
+        )
 
 
 def _run(order: Order, data: PinnedData, world: World, *, unpinned: str = "") -> Run:

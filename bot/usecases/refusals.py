@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.comments.escape import prose
 from bot.domain.change import ChangeSeen, ChangeState, CommentCreated, Event, PushReceived
 from bot.domain.errors import UserError
-from bot.domain.feedback import Notice, Reaction, Reply, Subject
+from bot.domain.feedback import Notice, Reaction, Reply, Subject, reply_id
 from bot.ports.store import Overtaken
 from bot.usecases.changes import subject_of
 from bot.usecases.world import World
@@ -26,7 +26,12 @@ def _refusal(event: Event, error: UserError, world: World) -> Writes:
     match event:
         case CommentCreated(comment=comment):
             reply = Reply(
-                f"reply:{comment.id}", comment.repository, comment.number, comment.id, Reaction.REFUSED, prose(words)
+                reply_id(comment.repository, comment.id),
+                comment.repository,
+                comment.number,
+                comment.id,
+                Reaction.REFUSED,
+                prose(words),
             )
             return Writes(replies=[reply])
         case ChangeSeen(change=change):

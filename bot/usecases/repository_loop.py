@@ -11,6 +11,7 @@ import structlog
 from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, Event, PushReceived, Repository
 from bot.domain.command import parse_commands
 from bot.domain.errors import TransientError, UserError
+from bot.domain.feedback import reply_id
 from bot.markdown import command_lines
 from bot.ports.forge import Forge
 from bot.ports.store import Claim, Overtaken
@@ -99,6 +100,6 @@ def _missed_pushes(repository: Repository, world: World) -> Iterator[PushReceive
 
 def _missed_comments(repository: Repository, change: Change, world: World) -> Iterator[CommentCreated]:
     for comment in world.forge_of(repository.key).comments(change):
-        is_answered = world.store.reply(f"reply:{comment.id}") is not None
+        is_answered = world.store.reply(reply_id(comment.repository, comment.id)) is not None
         if not is_answered and parse_commands(command_lines(comment.body)):
             yield CommentCreated(repository, comment)

@@ -8,6 +8,7 @@ from bot.domain.change import Change, CheckActionRequested, CheckRerunRequested,
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Subject
 from bot.domain.pipeline import TRAIN
+from bot.domain.report_checks import CANCEL, RETRAIN
 from bot.domain.run import Run
 from bot.usecases.heads import MACHINE, Head, order_models
 from bot.usecases.ordering import order_again
@@ -16,7 +17,6 @@ from bot.usecases.world import World
 from bot.usecases.writes import Cancel, Writes, apply
 
 CHECK_PREFIX = "mlops/"
-RETRAIN, CANCEL = "retrain", "cancel"
 
 log = structlog.get_logger()
 

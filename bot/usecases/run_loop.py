@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -139,9 +140,22 @@ def _submission(run: Run, world: World) -> Submission:
         arguments=run.arguments,
         secrets={
             **world.secrets_of(run.repository, tuple(declared)),
+            **_git_credentials(run, world),
             "MLOPS_BOT_CALLBACK_TOKEN": world.callback_token(run.id),
         },
     )
+
+
+def _git_credentials(run: Run, world: World) -> dict[str, str]:
+    """For the addresses that the run clones from, and no other; the fetch step takes them off the disk."""
+    addresses = {str(run.arguments[name]) for name in ("clone_address", "data_address") if run.arguments.get(name)}
+    found = {address: world.credential_of(address) for address in sorted(addresses)}
+    credentials = {
+        address: {"username": credential.username, "password": credential.password}
+        for address, credential in found.items()
+        if credential is not None
+    }
+    return {"MLOPS_BOT_GIT_CREDENTIALS": json.dumps(credentials)} if credentials else {}
 
 
 def _follow(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:

@@ -10,17 +10,18 @@ from bot.domain.clock import Clock
 from bot.domain.links import Links
 from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Engine
-from bot.ports.forge import Forge
+from bot.ports.forge import Forge, GitCredential
 from bot.ports.git import Git
 from bot.ports.store import Store
 
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`callback_token` makes the short-lived token of one run. `secrets_of` gives the values of those secrets that the
-    server lets a repository have. `callback_links` is where steps reach the bot, which may differ from the public
-    address; None where nothing listens. `pipeline_versions` maps a pipeline to the hash of its compiled package.
-    `admission` is held while a run takes one of the engine's places, `turn_of` a row while what it shows is posted."""
+    """`callback_token` makes the token of one run. `secrets_of` gives the values of those secrets that the server lets
+    a repository have, `credential_of` the token for a watched clone address. `callback_links` is where steps reach the
+    bot, which may differ from the public address; None where nothing listens. `pipeline_versions` maps a pipeline to
+    the hash of its compiled package. `admission` is held while a run takes one of the engine's places, `turn_of` a row
+    while what it shows is posted."""
 
     clock: Clock
     store: Store
@@ -32,6 +33,7 @@ class World:
     callback_links: Links | None
     callback_token: Callable[[str], str]
     secrets_of: Callable[[str, tuple[str, ...]], Mapping[str, str]]
+    credential_of: Callable[[str], GitCredential | None]
     pipeline_versions: Mapping[str, str]
     admission: AbstractContextManager[object]
     turn_of: Callable[[str], AbstractContextManager[object]]

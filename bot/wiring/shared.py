@@ -14,7 +14,7 @@ from bot.domain.feedback import Subject
 from bot.domain.links import Links
 from bot.engines.local import LocalEngine
 from bot.mirror import GitMirror
-from bot.ports.forge import Forge
+from bot.ports.forge import Forge, GitCredential
 from bot.ports.store import Claim, Kind
 from bot.settings import Settings
 from bot.store import SqlStore
@@ -37,6 +37,7 @@ def make_world(
     forges: Mapping[str, Forge],
     artifacts_url: str,
     listens: bool = True,
+    credential_of: Callable[[str], GitCredential | None] = lambda _address: None,
 ) -> World:
     return World(
         clock=utc_now,
@@ -49,6 +50,7 @@ def make_world(
         callback_links=Links(settings.local_url) if listens else None,
         callback_token=partial(_callback_token, settings.callback_secret),
         secrets_of=lambda _repository, _names: {},
+        credential_of=credential_of,
         pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
         admission=threading.Lock(),
         turn_of=row_locks(),

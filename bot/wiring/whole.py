@@ -15,6 +15,7 @@ from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
 from bot.usecases.world import World
+from bot.wiring.forges import Credentials, remote_forges
 from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
@@ -66,7 +67,10 @@ class Bot:
 def build(settings: Settings) -> Bot:
     store = open_store(settings.database_url)
     records = SqlPlainRecords(store.database)
-    git = GitMirror(settings.home, allow_local=True)
+    credentials = Credentials(store)
+    git = GitMirror(
+        settings.home, allow_local=True, credentials=credentials.of, http_origins=settings.forges_without_tls
+    )
     plain = PlainForge(
         settings.home / "repositories",
         home=settings.home,
@@ -84,7 +88,17 @@ def build(settings: Settings) -> Bot:
         on_change=hints.run_changed,
         cache=settings.home / "cache",
     )
-    world = make_world(settings, store, engine, git, forges={plain.name: plain}, artifacts_url=settings.artifacts_url)
+    forges = {plain.name: plain, **remote_forges(settings, git)}
+    credentials.forges = forges
+    world = make_world(
+        settings,
+        store,
+        engine,
+        git,
+        forges=forges,
+        artifacts_url=settings.artifacts_url,
+        credential_of=credentials.of,
+    )
     worker = Worker(store, _lanes(world), utc_now, chores=_chores(world, store, engine))
     store.on_commit_due = worker.wake
     hints.world = world

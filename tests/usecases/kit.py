@@ -200,7 +200,7 @@ class Place:
         return post.body
 
     def answer(self, post: Post) -> str:
-        marker = f"reply:{post.id} "
+        marker = f"reply:plain-{post.id} "
         (answer,) = [p.body for p in self.records.posts(KEY, post.number) if p.is_bot and marker in p.body]
         return answer
 

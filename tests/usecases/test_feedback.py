@@ -180,7 +180,7 @@ def test_an_answer_is_posted_once_though_its_poster_is_killed(place: Place):
     opened(place)
     post = place.say("/status")
     place.converge(Kind.DELIVERY)
-    reply = place.store.reply(f"reply:{post.id}")
+    reply = place.store.reply(f"reply:plain-{post.id}")
     assert reply is not None
     marker = f"<!-- mlops-bot:{reply.id} -->"
     place.forge.put_comment(place.change, marker=marker, body=f"{reply.body}\n\n{marker}", known_id=None)

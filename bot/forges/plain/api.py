@@ -45,7 +45,7 @@ class PlainForge:
 
     name = webhook.FORGE
     capabilities = Capabilities(
-        check_runs=True, buttons=True, comment_limit=LONGEST_COMMENT, check_text_limit=LONGEST_COMMENT
+        check_runs=True, buttons=False, comment_limit=LONGEST_COMMENT, check_text_limit=LONGEST_COMMENT
     )
 
     def __init__(
