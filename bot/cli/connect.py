@@ -21,14 +21,11 @@ def command(forge: str, project: str) -> None:  # noqa: ARG001 - there is one so
     from bot.domain.errors import UserError
     from bot.forges.gitlab.client import Client
     from bot.forges.gitlab.hooks import connect_project
-    from bot.forges.gitlab.settings import check_project_path, read_settings
+    from bot.forges.gitlab.settings import check_project_path
     from bot.forges.gitlab.user import OwnUser
-    from bot.settings import load_settings, secret
+    from bot.settings import load_settings
 
-    service = load_settings(os.environ)
-    settings = read_settings(
-        lambda name: secret(os.environ, name), public_url=service.public_url, hook_secret=service.hook_secret
-    )
+    settings = load_settings(os.environ).gitlab
     if settings is None:
         raise UserError("The GitLab token is missing.", "Set MLOPS_BOT_GITLAB_TOKEN, or MLOPS_BOT_GITLAB_TOKEN_FILE.")
     if not settings.public_url:

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.forges.gitlab import GitLabForge
-from bot.forges.gitlab.settings import read_settings
-from bot.ports.forge import GitCredential
 from bot.service import Service
 from bot.settings import load_settings
-from bot.wiring import utc_now
 from tests.fakes.gitlab import FakeGitLab
 from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, REPORTER, MergeRequest, Note, Project, Status, User
 from tests.journeys.workplace import Running, Workplace, make_workplace
@@ -50,8 +45,6 @@ class GitLabTown:
             "MLOPS_BOT_GITLAB_WEBHOOK_SECRET": SECRET,
         }
         service = Service(load_settings(environ))
-        if "gitlab" not in service.bot.world.forges:
-            _wire(service, environ)
         for project in self.world.projects.values():
             project.hooks.clear()
             self.world.add_hook(project, f"{service.settings.local_url}/webhooks/gitlab", SECRET)
@@ -64,32 +57,6 @@ class GitLabTown:
     def _add_project(self, path: str) -> Project:
         members = ((self.ada, DEVELOPER), (self.rob, REPORTER), (self.bot, MAINTAINER))
         return self.world.add_project(path, *members)
-
-
-def _wire(service: Service, environ: Mapping[str, str]) -> None:
-    """As `bot/wiring` will."""
-    settings = read_settings(
-        lambda name: environ.get(name, ""), public_url="", hook_secret=service.settings.hook_secret
-    )
-    assert settings is not None
-    git, world = service.bot.git, service.bot.world
-    forge = GitLabForge(settings, git=git, clock=utc_now)
-
-    def lend(address: str) -> GitCredential | None:
-        key = forge.repository_of(address)
-        return forge.credential(key) if key else None
-
-    def secrets_of(repository: str, _names: tuple[str, ...]) -> Mapping[str, str]:
-        found = world.store.repository(repository)
-        credential = lend(found.clone_address) if found else None
-        if found is None or credential is None:
-            return {}
-        login = {"username": credential.username, "password": credential.password}
-        return {"MLOPS_BOT_GIT_CREDENTIALS": json.dumps({found.clone_address: login})}
-
-    git._credentials, git._http_origins = lend, frozenset([settings.origin])
-    world.forges["gitlab"] = forge  # type: ignore[index]  # a dict
-    object.__setattr__(world, "secrets_of", secrets_of)
 
 
 @dataclass(frozen=True)
@@ -158,7 +125,7 @@ class GitLabPlace:
     def say(self, of: MergeRequest, by: User, body: str, running: Running) -> tuple[str, list[str]]:
         """Write a comment; gives the answer to it, and the reactions on it."""
         comment = self.town.world.write(of, by, body)
-        marker = f"mlops-bot:reply:{comment.id} "
+        marker = f"mlops-bot:reply:gitlab-{comment.id} "
         answer = running.wait_for(f"an answer to {body!r}", lambda: next(iter(self.notes(of, marker)), None))
         return answer.body, [award.name for award in comment.awards]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -130,22 +131,36 @@ def test_a_command_by_somebody_without_write_permission_is_refused(
     assert len(running.runs(sha)) == 1
 
 
-def test_of_a_fork_nothing_is_run_and_it_is_said_why(place: GitLabPlace, running: Running, tmp_path: Path) -> None:
+def test_of_a_fork_nothing_is_run_before_somebody_with_write_permission_allows_it(
+    place: GitLabPlace, running: Running, tmp_path: Path
+) -> None:
     world, town = place.town.world, place.town
     running.ended(place.push("main", "Start"))
     fork = world.fork(place.project, f"eve/models-{place.project.id}", town.eve)
     theirs = Worktree(tmp_path / "eve", fork.bare)
-    theirs.branch("evil", "origin/main")
-    sha = theirs.commit("Steal", **{"churn/train.py": "print(1)\n"})
-    theirs.push("evil")
+    theirs.branch("theirs", "origin/main")
+    sha = theirs.commit("Change it", **{"churn/train.py": f"{TRAIN}\n# by a stranger\n"})
+    theirs.push("theirs")
     world.pushed(fork, town.eve)
-    merge_request = world.open_merge_request(place.project, "evil", town.eve, source=fork)
+    merge_request = world.open_merge_request(place.project, "theirs", town.eve, source=fork)
 
     running.wait_for("the change", lambda: running.service.bot.store.change(place.key, merge_request.iid))
     answer, _ = place.say(merge_request, town.eve, "/train", running)
 
     assert "write permission" in answer
+    refused, reactions = place.say(merge_request, town.ada, "/train", running)
+    assert "nobody has allowed it yet" in refused
+    assert reactions == ["thumbsdown"]
     assert running.runs(sha) == []
+
+    world.ahead += timedelta(seconds=2)  # it is written clearly later than the head was seen
+    allowed, _ = place.say(merge_request, town.ada, "/ok-to-test", running)
+
+    run = running.ended(sha)
+    assert f"`{sha[:10]}` may run, without secrets" in allowed
+    assert run.requested_by == "ada"
+    assert run.phase is Phase.SUCCEEDED
+    assert run.id in place.living_note(merge_request, run.id, running)
 
 
 def test_an_invalid_file_is_told_at_its_line_and_the_words_go_when_it_is_fixed(
@@ -234,7 +249,7 @@ def test_what_happened_while_the_service_was_down_is_caught_up_with(tmp_path: Pa
         run = running.ended(head)
         place.living_note(merge_request, run.id, running)
         place.living_note(other, running.ended(other_head).id, running)
-        marker = f"mlops-bot:reply:{comment.id} "
+        marker = f"mlops-bot:reply:gitlab-{comment.id} "
         running.wait_for("the answer", lambda: place.notes(merge_request, marker) or None)
     assert len(place.notes(merge_request, "mlops-bot:change")) == 1
     town.close()
