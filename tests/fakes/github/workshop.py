@@ -47,7 +47,7 @@ class Workshop:
         app = {"app_id": self.world.app.id, "private_key": self.world.app.private_key}
         token = {"token": TOKEN, "repositories": (FULL_NAME,)}
         common = {"api_url": self.fake.api_url, "webhook_secrets": ("an older secret", SECRET)}
-        return GitHubSettings(**{**common, **(app if is_app else token), **more})  # type: ignore[arg-type]  # by name
+        return GitHubSettings(**{**common, **(app if is_app else token), **more})
 
     def new_forge(self, settings: GitHubSettings | None = None) -> GitHubForge:
         """As after a restart: nothing is remembered."""
