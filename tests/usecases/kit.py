@@ -96,6 +96,7 @@ class Place:
             callback_links=None,
             callback_token=lambda run_id: f"token of {run_id}",
             secrets_of=lambda _repository, _names: {},
+            credential_of=lambda _address: None,
             pipeline_versions={"train": "1", "evaluate": "1"},
             admission=Lock(),
             turn_of=row_locks(),
