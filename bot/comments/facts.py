@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from bot.comments.escape import Markdown, code_span, link, md_escape
+from bot.domain.gate import Outcome
 from bot.domain.report import ModelReport, Report, Standing
 from bot.domain.report_diff import ColumnShift, DataDiff, MetricLine, Trend
 from bot.domain.report_words import (
@@ -67,13 +68,22 @@ def model_hint(model: ModelReport, report: Report) -> Markdown:
         return Markdown("")
     match model.standing:
         case Standing.MISSED:
-            return Markdown("To let it pass all the same, with a reason: `/override <metric> <reason>`.")
+            return Markdown(f"To let it pass all the same, with a reason: {_override_words(model)}.")
         case Standing.CANCELED | Standing.FAILED:
             return Markdown(f"To run it again as it is: {code_span(f'/retry {model.name}')}.")
         case Standing.UNGATED:
             return Markdown("To require something of it, write `gates:` below `evaluate:` in `mlops.yaml`.")
         case _:
             return Markdown("")
+
+
+def _override_words(model: ModelReport) -> str:
+    """A command for each missed gate, which names it by its metric where that is enough."""
+    outcomes = model.judgement.outcomes if model.judgement else ()
+    metrics = [one.gate.metric for one in outcomes]
+    missed = [one.gate for one in outcomes if one.outcome is Outcome.FAILED]
+    names = [gate.metric if metrics.count(gate.metric) == 1 else f'"{gate.text}"' for gate in missed]
+    return " and ".join(str(code_span(f"/override {name} <reason>")) for name in names)
 
 
 def change_facts(model: ModelReport) -> list[Markdown]:
@@ -85,7 +95,8 @@ def change_facts(model: ModelReport) -> list[Markdown]:
         facts += _data_facts(model.data)
     elif model.data is None and model.result and model.base and model.base.result:
         now, was = model.result.data, model.base.result.data
-        if (now is None) != (was is None):
+        may_lack_it = model.result.failure is not None  # it may have ended before it had its data
+        if (now is None) != (was is None) and not may_lack_it:
             facts.append(Markdown("data added" if was is None else "data no longer used"))
     return facts
 

@@ -31,7 +31,7 @@ SYMBOLS = {
 }
 _COUNTED = {
     Standing.FAILED: "failed",
-    Standing.MISSED: "missed gates",
+    Standing.MISSED: "with missed gates",
     Standing.RUNNING: "running",
     Standing.QUEUED: "queued",
     Standing.CANCELED: "canceled",

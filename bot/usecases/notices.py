@@ -26,9 +26,10 @@ def invalid_project(sha: str, error: ProjectFileError) -> Notice:
 
 
 def nothing_to_run(sha: str, plan: Plan) -> Notice:
-    """Empty is not success: it is said."""
+    """Empty is not success: it is said, and why in the title, which may be all that is read."""
+    title = plan.note.split(". ")[0].removesuffix(".") or "Nothing to run"
     reasons = [f"- {quoted(one.model.name)}: {one.reason}" for one in plan.models]
-    return Notice(sha, "neutral", "Nothing to run", "\n".join([plan.note, "", *reasons]).strip())
+    return Notice(sha, "neutral", title, "\n".join([plan.note, "", *reasons]).strip())
 
 
 def from_a_fork(sha: str) -> Notice:

@@ -44,8 +44,9 @@ class Bot:
         self.store.add_deliveries([delivery])
         return delivery.id
 
-    def rerun(self, run_id: str, by: str) -> None:
-        reruns.rerun(run_id, by=by, trigger=f"page:{secrets.token_hex(8)}", world=self.world)
+    def rerun(self, run_id: str, by: str) -> str:
+        """Gives the new run's id."""
+        return reruns.rerun(run_id, by=by, trigger=f"page:{secrets.token_hex(8)}", world=self.world)
 
     def cancel(self, run_id: str, by: str) -> None:
         reruns.cancel(run_id, by=by, world=self.world)

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import httpx
 import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.change import Repository
+from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.errors import UserError
 from bot.domain.feedback import Notice, Subject, SubjectFeedback
+from bot.domain.result import FailureKind
+from bot.domain.run import Phase
 from tests.web.kit import Workplace, client
-from tests.web.seed import MAIN_SHA, NOW, REPOSITORY
+from tests.web.seed import MAIN_SHA, NOW, REPOSITORY, a_change
 
 pytestmark = pytest.mark.anyio
 
@@ -50,6 +54,21 @@ async def test_the_list_shows_each_open_change_with_the_state_of_its_models(http
     assert "Impute missing blood pressure #2 · impute by alice" in page
     assert "diabetes : failed" in page
     assert "Remove a loader" not in page
+
+
+async def test_a_change_for_which_nothing_ran_shows_in_the_list_why(day: Workplace, http: httpx.AsyncClient) -> None:
+    change = a_change(5, title="Break the file", source_branch="broken", head_sha="e" * 40)
+    with day.store.transaction() as tx:
+        tx.save_change(change)
+    title = "`mlops.yaml` has 2 errors"
+    check = Check(
+        "mlops", change.head_sha, CheckStatus.COMPLETED, Conclusion.FAILURE, title, summary="", details_url=""
+    )
+    day.records.save_check(change.repository, check)
+
+    for path in ("/", "/repositories/plain/models"):
+        answer = await http.get(path)
+        assert "Break the file #5 · broken by alice, opened 10 min ago mlops.yaml has 2 errors" in words(answer.text)
 
 
 async def test_a_repository_shows_its_models_newest_metrics_and_all_changes(http: httpx.AsyncClient) -> None:
@@ -157,6 +176,19 @@ async def test_a_failed_run_shows_the_step_the_fix_the_frames_and_the_log(http: 
     assert "models/diabetes/dataset.py:11 in load models/diabetes/train.py:18 in <module>" in page
     assert "evaluate skipped" in page
     assert "model.fit(X, y)" in page
+
+
+async def test_a_canceled_run_is_not_said_to_have_failed(day: Workplace, http: httpx.AsyncClient) -> None:
+    bad = day.store.run("run-bad")
+    assert bad is not None and bad.result is not None and bad.result.failure is not None
+    failure = replace(bad.result.failure, kind=FailureKind.CANCELED, message="The run was canceled.", fix="", frames=())
+    result = replace(bad.result, failure=failure)
+    with day.store.transaction() as tx:
+        tx.save_run(replace(bad, phase=Phase.CANCELED, result=result))
+    page = words((await http.get("/runs/run-bad")).text)
+
+    assert "Ended at train The run was canceled." in page
+    assert "Failed at" not in page
 
 
 async def test_a_running_run_shows_its_steps_and_its_log_without_terminal_codes(http: httpx.AsyncClient) -> None:

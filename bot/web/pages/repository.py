@@ -32,7 +32,7 @@ class ModelCard:
 
 
 def repository(request: Request) -> Response:
-    world = site_of(request).world
+    site, world = site_of(request), site_of(request).world
     here = repository_or_404(request)
     runs = world.store.runs(repository=here.key, limit=RUNS_READ)
     changes = world.store.changes(here.key, limit=200)
@@ -43,8 +43,8 @@ def repository(request: Request) -> Response:
         request,
         "repository.html",
         repository=here,
-        open_changes=change_lines(open_changes, runs, world),
-        closed_changes=change_lines(closed, runs, world),
+        open_changes=change_lines(open_changes, runs, site),
+        closed_changes=change_lines(closed, runs, site),
         models=_models(here, world),
         branch_lines=run_lines(of_branches[:BRANCH_RUNS_SHOWN], world),
     )
