@@ -54,20 +54,31 @@ def build(home: Path, repositories: Path, *, say: Callable[[str], None]) -> Demo
     return made
 
 
-def push_first_commit(made: DemoRepositories) -> str:
-    """Commit the sample models to `main` and push them. Gives the sha, also when it was done before."""
-    if not _has_branch(made.models, "main"):
+@dataclass(frozen=True, slots=True)
+class Pushed:
+    """What the demo pushed, now or earlier. `is_head`: nobody has pushed to that branch since."""
+
+    sha: str
+    is_new: bool
+    is_head: bool
+
+
+def push_first_commit(made: DemoRepositories) -> Pushed:
+    """Commit the sample models to `main` and push them, unless it was done before."""
+    is_new = not _has_branch(made.models, "main")
+    if is_new:
         _git(made.worktree, "checkout", "--quiet", "-B", "main")
         shutil.copytree(SOURCE / "models_repository", made.worktree, dirs_exist_ok=True, ignore=_IGNORED)
         (made.worktree / SCHEMA).write_bytes(schema_bytes(SCHEMA))  # `mlops.yaml` names it, for editors
         _commit(made.worktree, "Add the breast-cancer and diabetes models")
         _git(made.worktree, "push", "--quiet", "origin", "main")
-    return _git(made.models, "rev-parse", "refs/heads/main")
+    return _pushed(made, "main", is_new=is_new)
 
 
-def push_change(made: DemoRepositories) -> str:
+def push_change(made: DemoRepositories) -> Pushed:
     """Push a branch that changes a hyperparameter of each model: one for the better, one for the worse."""
-    if not _has_branch(made.models, BRANCH):
+    is_new = not _has_branch(made.models, BRANCH)
+    if is_new:
         _git(made.worktree, "checkout", "--quiet", "-B", BRANCH, "origin/main")
         path = made.worktree / "mlops.yaml"
         text = path.read_text(encoding="utf-8")
@@ -76,7 +87,14 @@ def push_change(made: DemoRepositories) -> str:
         path.write_text(text, encoding="utf-8")
         _commit(made.worktree, "Grow more trees, and regularise the regression more")
         _git(made.worktree, "push", "--quiet", "origin", BRANCH)
-    return _git(made.models, "rev-parse", f"refs/heads/{BRANCH}")
+    return _pushed(made, BRANCH, is_new=is_new)
+
+
+def _pushed(made: DemoRepositories, branch: str, *, is_new: bool) -> Pushed:
+    ref = f"refs/heads/{branch}"
+    head = _git(made.models, "rev-parse", ref)
+    own = _git(made.worktree, "for-each-ref", "--format=%(objectname)", ref) or head
+    return Pushed(own, is_new, is_head=own == head)
 
 
 _IGNORED = shutil.ignore_patterns("__pycache__", "*.pyc")

@@ -10,13 +10,18 @@ from bot.domain.run import EngineRun, Run
 from bot.service import Service
 
 LOOK_EVERY_S = 0.1
+ORDERED_BY_A_PUSH = ("push:", "change:")  # how such runs' triggers begin; the rest is what somebody tried
 
 
 def follow_runs(
     service: Service, repository: str, sha: str, models: Sequence[str], *, say: Callable[[str], None], timeout_s: float
 ) -> dict[str, Run]:
-    """The newest run of each model at `sha`, as soon as all have ended. Raises UserError after `timeout_s`."""
+    """The run of each model that the push of `sha` ordered, as soon as all have ended; of those that an earlier demo
+    has followed, only the end is told. Raises UserError after `timeout_s`."""
     told: set[tuple[str, str, str]] = set()
+    for run in _newest(service, repository, sha, models).values():
+        if run.phase.is_final and run.result is not None:
+            told |= {(run.id, step.name, step.state) for step in run.result.steps}
     deadline = time.monotonic() + timeout_s
     while time.monotonic() < deadline and not service.is_stopping:
         runs = _newest(service, repository, sha, models)
@@ -35,7 +40,7 @@ def follow_runs(
 def _newest(service: Service, repository: str, sha: str, models: Sequence[str]) -> dict[str, Run]:
     newest: dict[str, Run] = {}
     for run in service.bot.store.runs(repository=repository, limit=200):
-        if run.sha == sha and run.model in models:
+        if run.sha == sha and run.model in models and run.trigger.startswith(ORDERED_BY_A_PUSH):
             newest.setdefault(run.model, run)
     return newest
 

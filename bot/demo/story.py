@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import shlex
 import shutil
+import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import click
 
@@ -44,21 +48,26 @@ def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
     service = Service(settings)
     with service.running():
         say(f"the service is at {service.settings.base_url}")
-        sha = build.push_first_commit(made)
-        say(f"pushed the first commit to main: {sha[:10]}")
-        first = follow_runs(service, REPOSITORY, sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
-        sha = build.push_change(made)
-        say(f"pushed the branch `{build.BRANCH}`, which changes a hyperparameter of each model: {sha[:10]}")
-        runs = follow_runs(service, REPOSITORY, sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
+        pushed = build.push_first_commit(made)
+        say(_told(pushed, "the first commit to main"))
+        first = follow_runs(service, REPOSITORY, pushed.sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
+        pushed = build.push_change(made)
+        say(_told(pushed, f"the branch `{build.BRANCH}`, which changes a hyperparameter of each model"))
+        runs = follow_runs(service, REPOSITORY, pushed.sha, MODELS, say=say, timeout_s=LONGEST_WAIT_S)
         good = _as_designed([*first.values()], runs, service, say)
-        comment = _comment(service, runs)
+        if not pushed.is_head:
+            say(f"`{build.BRANCH}` has newer commits than the demo's own; the change's page shows the newest")
         if not stay:
-            click.echo(f"\n{comment}")
+            click.echo(f"\n{_comment(service, runs)}")
             return 0 if good else 1
         _how_to_go_on(service, runs, made)
         service.wait()
     click.echo("\nstopped; `make demo` goes on from here, `make demo ARGS=--reset` starts anew")
     return 0
+
+
+def _told(pushed: build.Pushed, what: str) -> str:
+    return f"{'pushed' if pushed.is_new else 'an earlier demo pushed'} {what}: {pushed.sha[:10]}"
 
 
 def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: Callable[[str], None]) -> bool:
@@ -76,7 +85,7 @@ def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: 
 
 
 def _comment(service: Service, runs: dict[str, Run]) -> str:
-    """The living comment, as soon as it shows all these runs' ends."""
+    """The living comment, as soon as it shows all that has ended."""
     world, run = service.bot.world, next(iter(runs.values()))
     assert run.number is not None
     subject = Subject(REPOSITORY, run.number, run.branch, run.sha)
@@ -106,7 +115,7 @@ The change, with its checks, metrics, gates and plots:
 
 Go on from here:
   - write `/train breast-cancer n_estimators=400` into the page's comment box, or
-        mlops-bot comment {REPOSITORY} {number} "/train breast-cancer n_estimators=400"
+        {_command(service)} comment {REPOSITORY} {number} "/train breast-cancer n_estimators=400"
   - change something and push it:
         git clone {made.models} my-models && cd my-models && git switch {build.BRANCH}
         # edit mlops.yaml or models/*/train.py
@@ -115,6 +124,14 @@ Go on from here:
 
 Ctrl-C stops; everything is kept in {service.settings.home}"""
     )
+
+
+def _command(service: Service) -> str:
+    """How to call `mlops-bot` from any folder of another terminal."""
+    beside = Path(sys.executable).with_name("mlops-bot")
+    command = "mlops-bot" if shutil.which("mlops-bot") or not beside.exists() else shlex.quote(str(beside))
+    is_default = "MLOPS_BOT_HOME" not in os.environ
+    return command if is_default else f"MLOPS_BOT_HOME={shlex.quote(str(service.settings.home))} {command}"
 
 
 def _reset(settings: Settings) -> None:

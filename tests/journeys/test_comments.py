@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bot.demo.progress import follow_runs
 from bot.domain.run import Phase
 from tests.journeys.test_push import push_change, push_main
 from tests.journeys.workplace import Running, Workplace
@@ -94,6 +95,23 @@ def test_cancel_ends_what_is_running_and_retry_runs_it_again(place: Workplace, r
     running.wait_for("the new run", lambda: any(run.phase is Phase.RUNNING for run in running.runs(slow)[:1]))
     running.say(1, "/cancel churn")
     assert running.ended(slow, count=2).phase is Phase.CANCELED
+
+    again = running.service.bot.rerun(canceled.id, "ada")  # the button of the run's page, which then shows the new run
+    assert running.runs(slow)[0].id == again
+    running.say(1, "/cancel")
+    assert running.ended(slow, count=3).id == again
+
+
+def test_the_demo_follows_what_a_push_ordered_not_what_was_tried_on_it(change: str, running: Running):
+    ordered = running.ended(change)
+    running.say(1, "/train threshold=0.45")
+    running.ended(change, count=2)
+
+    told: list[str] = []
+    runs = follow_runs(running.service, running.repository, change, ["churn"], say=told.append, timeout_s=10)
+    assert runs == {"churn": ordered}
+    (line,) = told  # the steps were told by the demo that saw them
+    assert line.split()[:3] == ["churn", "succeeded:", "accuracy"]
 
 
 def test_override_lets_a_gate_be_missed_and_the_report_says_who_allowed_it(place: Workplace, running: Running):

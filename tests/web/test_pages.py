@@ -180,7 +180,9 @@ async def test_a_failed_run_shows_the_step_the_fix_the_frames_and_the_log(http: 
 
 async def test_a_canceled_run_is_not_said_to_have_failed(day: Workplace, http: httpx.AsyncClient) -> None:
     bad = day.store.run("run-bad")
-    assert bad is not None and bad.result is not None and bad.result.failure is not None
+    assert bad is not None
+    assert bad.result is not None
+    assert bad.result.failure is not None
     failure = replace(bad.result.failure, kind=FailureKind.CANCELED, message="The run was canceled.", fix="", frames=())
     result = replace(bad.result, failure=failure)
     with day.store.transaction() as tx:
