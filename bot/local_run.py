@@ -12,7 +12,6 @@ from pathlib import Path
 import click
 
 from bot import logs
-from bot.comments.render import render_comment
 from bot.domain.errors import UserError
 from bot.domain.pipeline import EVALUATE
 from bot.domain.report import Report, Standing, build_report
@@ -47,6 +46,8 @@ def run_here(folder: Path, request: Request, settings: Settings) -> int:
     logs.configure(json_lines=settings.log_json, secrets=settings.secret_values, level=logging.WARNING)
     with build_local(settings, folder) as bot:
         runs = _order(bot, request)
+        from bot.comments.render import render_comment  # takes a while, and now there is time: the runs have begun
+
         ended = _follow(bot, [run.id for run in runs])
         report = _report(bot, ended)
         _print(render_comment(report, limit=COMMENT_LIMIT))

@@ -23,7 +23,8 @@ LOOK_LATE_S = 30.0
 EQUAL_RUN_LOOK_S = 60.0  # a safety net, too: it is woken when the equal one ends
 LONGEST_LOOK = 1000  # queued runs that are looked through for those that may start
 MOVED_UP = 5
-PARKED_LOOK_S = 3600.0  # a safety net only: a queued run is woken when a place becomes free
+PARKED_GRID_S = 15.0
+PARKED_LOOK_S = 7200.0  # a safety net only: a queued run is woken when a place becomes free
 
 
 def run_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:
@@ -79,7 +80,7 @@ def _leave_queue(claim: Claim, run: Run, world: World) -> None:
             tx.save_run(replace(run, phase=Phase.STARTING, started_at=now))
             _wake_those_behind(run, tx, world, now)
         else:
-            tx.settle(claim, next_check_at=now + timedelta(seconds=PARKED_LOOK_S))
+            tx.settle(claim, next_check_at=parked_until(now))
 
 
 def _wake_those_behind(run: Run, tx: Transaction, world: World, now: datetime) -> None:
@@ -88,6 +89,12 @@ def _wake_those_behind(run: Run, tx: Transaction, world: World, now: datetime) -
         behind = world.store.run(run_id)
         if behind is not None and behind.id != run.id:
             _wake_feedback(behind, tx, now)
+
+
+def parked_until(now: datetime) -> datetime:
+    """At a full `PARKED_GRID_S`, so that of thousands many are looked at in one go."""
+    at_s = (now.timestamp() + PARKED_LOOK_S) // PARKED_GRID_S * PARKED_GRID_S
+    return datetime.fromtimestamp(at_s, now.tzinfo)
 
 
 def _has_place(run: Run, world: World) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot.domain.run import Phase, Run
 from bot.store import open_store
-from bot.usecases.run_loop import PARKED_LOOK_S
+from bot.usecases.run_loop import PARKED_LOOK_S, parked_until
 from tests.bench.demo_model import make_repository
 from tests.bench.served import Served, serving, wait_for
 from tests.bench.table import Row, say
@@ -55,7 +55,7 @@ def _park(home: Path) -> None:
     for start in range(0, RUNS, 1000):
         with store.transaction() as tx:
             for number in range(start, start + 1000):
-                look_at = now + timedelta(seconds=PARKED_LOOK_S * number / RUNS)
+                look_at = parked_until(now + timedelta(seconds=PARKED_LOOK_S * (number / RUNS - 1)))
                 tx.add_run(_queued(pattern, number, now), now=look_at)
     store.close()
     say(f"  parked {RUNS:,} runs")
