@@ -17,6 +17,7 @@ from bot.domain.clock import Clock
 from bot.domain.gate.verdict import number_text
 from bot.domain.links import Links
 from bot.domain.plots import BadPlot, ConfusionMatrix, Curve
+from bot.domain.report_words import shown_bytes
 from bot.markdown.html import to_html
 
 HERE = Path(__file__).parent
@@ -43,7 +44,7 @@ class Renderer:
         self._environment.filters.update(
             ago=self.ago,
             ticking=self.ticking,
-            size=size_text,
+            size=shown_bytes,
             number=number_text,
             short=short_sha,
             json=json_text,
@@ -106,15 +107,6 @@ def took(started_at: datetime | None, ended_at: datetime | None) -> str:
     if started_at is None or ended_at is None:
         return ""
     return duration_text((ended_at - started_at).total_seconds())
-
-
-def size_text(size_bytes: float) -> str:
-    size = float(size_bytes)
-    for unit in ("bytes", "KB", "MB", "GB"):
-        if size < 1000 or unit == "GB":
-            return f"{size:.0f} {unit}" if unit == "bytes" or size >= 100 else f"{size:.1f} {unit}"
-        size /= 1000
-    raise AssertionError("the last unit always fits")
 
 
 def short_sha(sha: str) -> str:

@@ -153,16 +153,16 @@ async def test_a_finished_run_shows_gates_metrics_plots_lineage_and_files(http: 
     page = words(answer.text)
 
     assert "breast-cancer train Passed commit 3f2a9c1d asked for by alice" in page
-    assert "fetch succeeded · 0.4 s 94.4 MB · 0.4 s CPU" in page
+    assert "fetch succeeded · 0.4 s 90.0 MiB · 0.4 s CPU" in page
     assert "log_loss <= base * 1.1 0.142 <= 0.187 (base 0.17 * 1.1) passed 0.142 <= 0.187" in page
     assert "accuracy 0.951 ± 0.008 0.944 +0.007 ▲ better" in page
     assert "log_loss 0.142 0.17 -0.028 ▼ better" in page
     assert "Confusion matrix 137 of 143 right" in page
     assert "malignant 4 51 92.7 %" in page
     assert "n_estimators 400 was 40" in page
-    assert "Data 1c2d3e4f breast_cancer.csv, 426 rows, 89.0 KB" in page
-    assert "Model sha256:77aa41c05d8e , 1.3 MB" in page
-    assert "model/model.joblib 40.0 KB" in page
+    assert "Data 1c2d3e4f breast_cancer.csv, 426 rows, 86.9 KiB" in page
+    assert "Model sha256:77aa41c05d8e , 1.3 MiB" in page
+    assert "model/model.joblib 39.1 KiB" in page
     assert '<img class="plot" loading="lazy" src="/runs/run-good/plots/plots/roc.csv" alt="ROC curve">' in answer.text
     assert "Run again" in page
     assert "sse-connect" not in answer.text

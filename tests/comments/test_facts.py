@@ -1,0 +1,23 @@
+"""The small sentences of a model's section."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.comments.facts import change_facts
+from bot.domain.result import Failure, FailureKind, Result
+from bot.domain.run import Phase
+from tests.comments.report_samples import good_result, report, state
+
+
+def facts_of(result: Result, phase: Phase = Phase.SUCCEEDED) -> list[str]:
+    return [str(fact) for fact in change_facts(report(state(phase, replace(result, params={}))).models[0])]
+
+
+def test_a_run_that_failed_before_it_had_its_data_tells_nothing_about_the_data() -> None:
+    without = replace(good_result(), data=None)
+    failure = Failure("fetch", FailureKind.DATA, "There is no data `churm.csv`.")
+    failed = replace(without, state="failed", failure=failure)
+
+    assert "data no longer used" in facts_of(without)
+    assert "data no longer used" not in facts_of(failed, Phase.FAILED)
