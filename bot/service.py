@@ -20,6 +20,7 @@ from bot.web.actions import Actions
 from bot.web.app import create_app
 from bot.web.server import GRACE_S, Server, listen
 from bot.wiring import Bot, build
+from bot.wiring.doctor import machine_checks
 
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
 # Python's own 5 ms are for throughput
@@ -41,6 +42,7 @@ class Service:
             rerun_run=self.bot.rerun,
             posts=self.bot.records.posts,
             checks=self.bot.records.checks,
+            machine_checks=machine_checks(self.settings),
         )
         app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)
         self._server = Server(app)

@@ -21,6 +21,8 @@ COMMANDS = {
     "watch": ("bot.cli.watch", "Let the service watch a bare git repository."),
     "connect": ("bot.cli.connect", "Let a GitLab project tell the service what happens in it."),
     "comment": ("bot.cli.comment", "Write a comment, such as /train, on a change."),
+    "doctor": ("bot.cli.doctor", "Say what works and what does not, with the remedy."),
+    "replay": ("bot.cli.replay", "Let the service handle a stored webhook once more."),
 }
 
 USER_ERROR_EXIT = 2

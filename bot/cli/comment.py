@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import click
 
-if TYPE_CHECKING:
-    from bot.settings import Settings
-
-TIMEOUT_S = 15.0
+from bot.cli.asking import ask, repository_key
 
 
 @click.command
@@ -29,53 +25,9 @@ def command(repository: str, change: int, text: str, author: str) -> None:
     from bot.settings import load_settings, reachable_address
 
     settings = load_settings(os.environ)
-    key = repository if "/" in repository else f"plain/{repository}"
+    key = repository_key(repository)
     body = sys.stdin.read() if text == "-" else text
-    _post(settings, f"/api/v1/repositories/{quote(key)}/changes/{change}/comments", {"body": body, "author": author})
+    message = {"body": body, "author": author} if author else {"body": body}
+    place = f"/api/v1/repositories/{quote(key)}/changes/{change}/comments"
+    ask(settings, "POST", place, json=message)
     click.echo(f"Written on change {change} of {key}: {Links(reachable_address(settings)).change(key, change)}")
-
-
-def _post(settings: Settings, path: str, message: dict[str, str]) -> None:
-    import httpx
-
-    from bot.domain.errors import TransientError, UserError
-    from bot.settings import published_address
-
-    address = published_address(settings.home) or settings.local_url
-    given = {name: value for name, value in message.items() if value}
-    headers = {"authorization": f"Bearer {settings.access_token}"}
-    try:
-        # loopback: a proxy of the environment must not get the token
-        with httpx.Client(trust_env=False, timeout=TIMEOUT_S) as client:
-            answer = client.post(f"{address}{path}", json=given, headers=headers)
-    except httpx.ConnectError as error:
-        raise UserError(
-            f"Nothing answers at {address}: the service is not running.", "Start it: mlops-bot serve"
-        ) from error
-    except httpx.HTTPError as error:
-        raise TransientError(f"The service at {address} did not answer: {error}.") from error
-    if answer.is_success:
-        return
-    if answer.status_code >= 500:
-        raise TransientError(f"The service at {address} answered {answer.status_code}. Its log tells why.")
-    raise _refusal(answer.status_code, _words(answer))
-
-
-def _words(answer: Any) -> dict[str, str]:
-    try:
-        words = answer.json()
-    except ValueError:
-        return {}
-    return {name: str(value) for name, value in words.items()} if isinstance(words, dict) else {}
-
-
-def _refusal(status: int, words: dict[str, str]) -> Exception:
-    from bot.domain.errors import UserError
-
-    if status == 404:
-        return UserError("There is no such repository or change.", "The service's pages list them.")
-    if status == 401:
-        return UserError(
-            "The service does not accept this access token.", "Is MLOPS_BOT_HOME the same as the service's?"
-        )
-    return UserError(words.get("error", f"The service refused it ({status})."), words.get("fix", ""))

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 
 from bot.domain.check import Check
 from bot.ports.plain_records import Post
@@ -20,6 +20,7 @@ class Actions:
     checks(repository, sha) are the checks of a commit.
     living_comment(repository, number) is the Markdown of the change's report; "" when there is none, or when it is one
     of the posts.
+    machine_checks are what the doctor looks at besides the world's own parts.
     """
 
     comment: Callable[[str, int, str, str], str]
@@ -28,3 +29,4 @@ class Actions:
     posts: Callable[[str, int], list[Post]]
     checks: Callable[[str, str], list[Check]]
     living_comment: Callable[[str, int], str] = lambda _repository, _number: ""
+    machine_checks: Mapping[str, Callable[[], str]] = field(default_factory=dict)

@@ -8,8 +8,21 @@ from typing import Any
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from bot.domain.change import ChangeState
+from bot.ports.store import Kind
+from bot.usecases.doctor import checks_of, examine
 from bot.usecases.world import World
-from bot.web.api_models import ChangeOut, CommentIn, CommentOut, Problem, RepositoryOut, RunDetails, RunOut
+from bot.web.api_models import (
+    ChangeOut,
+    CommentIn,
+    CommentOut,
+    DeliveryOut,
+    DoctorOut,
+    Problem,
+    RepositoryOut,
+    RunDetails,
+    RunOut,
+)
+from bot.web.health import check_overdue
 from bot.web.pages.change import post_comment
 from bot.web.runs_view import report_of, run_line
 from bot.web.site import site_of, visitor_of
@@ -85,6 +98,28 @@ def cancel(request: Request, run_id: str) -> RunOut:
 @router.post("/runs/{run_id}/rerun", status_code=202)
 def rerun(request: Request, run_id: str) -> RunOut:
     return _act(request, run_id, site_of(request).actions.rerun_run)
+
+
+@router.get("/doctor")
+def doctor(request: Request) -> DoctorOut:
+    """What works and what does not, each with its remedy. Asks forges, so it may take seconds."""
+    site = site_of(request)
+    checks = {**checks_of(site.world), "loop": lambda: check_overdue(site.world), **site.actions.machine_checks}
+    return DoctorOut.of(examine(checks, secrets=site.settings.secret_values))
+
+
+@router.post("/deliveries/{delivery_id:path}/replay", status_code=202)
+def replay(request: Request, delivery_id: str) -> DeliveryOut:
+    """Let a stored webhook be handled once more, which does no harm."""
+    _only_with_token(request)
+    world = _world(request)
+    delivery = world.store.delivery(delivery_id)
+    if delivery is None:
+        raise HTTPException(404)
+    with world.store.transaction() as tx:
+        tx.wake(Kind.DELIVERY, delivery.id, now=world.clock())
+    site_of(request).wake(Kind.DELIVERY)
+    return DeliveryOut.of(delivery, is_known=lambda key: world.store.repository(key) is not None)
 
 
 def _act(request: Request, run_id: str, action: Callable[[str, str], str | None]) -> RunOut:

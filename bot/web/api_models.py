@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import Any, Self
 
 from pydantic import BaseModel
 
-from bot.domain.change import Change, ChangeState, Repository
+from bot.domain.change import Change, ChangeState, Delivery, Repository
 from bot.domain.report import ModelReport
+from bot.usecases.doctor import Finding
 from bot.web.runs_view import RunLine, steps_of
 
 
@@ -52,6 +55,44 @@ class CommentIn(BaseModel):
 
 class CommentOut(BaseModel):
     id: str
+
+
+class FindingOut(BaseModel):
+    part: str
+    works: bool
+    words: str
+    fix: str
+
+
+class DoctorOut(BaseModel):
+    works: bool
+    findings: list[FindingOut]
+
+    @classmethod
+    def of(cls, findings: Sequence[Finding]) -> Self:
+        shown = [FindingOut(part=one.part, works=one.works, words=one.words, fix=one.fix) for one in findings]
+        return cls(works=all(one.works for one in findings), findings=shown)
+
+
+class DeliveryOut(BaseModel):
+    """`repository` is "" where it is about none that is watched."""
+
+    id: str
+    forge: str
+    event: str
+    repository: str
+    received_at: datetime
+
+    @classmethod
+    def of(cls, delivery: Delivery, *, is_known: Callable[[str], bool]) -> Self:
+        key = re.split("[#!@]", delivery.order_key, maxsplit=1)[0]
+        return cls(
+            id=delivery.id,
+            forge=delivery.forge,
+            event=delivery.event,
+            repository=key if is_known(key) else "",
+            received_at=delivery.received_at,
+        )
 
 
 class RunOut(BaseModel):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 from starlette.requests import Request
@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from bot.domain.errors import TransientError, UserError
 from bot.domain.masking import mask
+from bot.usecases.doctor import Check, checks_of
 from bot.usecases.world import World
 from bot.web.site import site_of, visitor_of
 
@@ -52,31 +53,37 @@ class _Rows(Collector):
     def __init__(self, world: World) -> None:
         self._world = world
 
-    def describe(self) -> list[GaugeMetricFamily]:
+    def describe(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
         return []  # registering must not ask the store
 
-    def collect(self) -> list[GaugeMetricFamily]:
+    def collect(self) -> list[CounterMetricFamily | GaugeMetricFamily]:
         rows = GaugeMetricFamily("mlops_bot_rows", "Rows by kind and phase.", labels=["kind", "phase"])
         for name, count in self._world.store.counts().items():
             kind, _, phase = name.partition("/")
             rows.add_metric([kind, phase], count)
         overdue = GaugeMetricFamily("mlops_bot_overdue_seconds", "Age of the oldest row that is due and not taken.")
         overdue.add_metric([], self._world.store.overdue_s(now=self._world.clock()))
-        return [rows, overdue]
+        return [rows, overdue, self._forge_calls()]
+
+    def _forge_calls(self) -> CounterMetricFamily:
+        """By this process since it started; what a forge answered with "not changed" costs no quota and is not in."""
+        calls = CounterMetricFamily("mlops_bot_forge_calls", "Requests made to a forge.", labels=["forge", "kind"])
+        for name, forge in sorted(self._world.forges.items()):
+            counted: Mapping[str, int] = getattr(forge, "calls", {})  # plain git makes none
+            for kind, count in sorted(dict(counted).items()):
+                calls.add_metric([name, kind], count)
+        return calls
 
 
 def _reasons(world: World) -> dict[str, str]:
     """Part to what is wrong with it, "" for nothing."""
     return {
-        "store": _reason(world.store.ping),
-        **{f"forge {name}": _reason(forge.check_health) for name, forge in sorted(world.forges.items())},
-        "engine": _reason(world.engine.check_health),
-        "artifacts": _reason(world.artifacts.check_health),
-        "loop": _reason(lambda: _check_overdue(world)),
+        **{part: _reason(check) for part, check in checks_of(world).items()},
+        "loop": _reason(lambda: check_overdue(world)),
     }
 
 
-def _reason(check: Callable[[], None]) -> str:
+def _reason(check: Check) -> str:
     try:
         check()
     except (TransientError, UserError) as error:
@@ -84,7 +91,8 @@ def _reason(check: Callable[[], None]) -> str:
     return ""
 
 
-def _check_overdue(world: World) -> None:
+def check_overdue(world: World) -> str:
     overdue_s = world.store.overdue_s(now=world.clock())
     if overdue_s > OVERDUE_LIMIT_S:
         raise TransientError(f"The oldest row that is due has waited for {overdue_s:.0f} s.")
+    return "nothing waits for long"

@@ -8,6 +8,8 @@ import httpx
 import pytest
 
 from bot.domain.errors import UserError
+from bot.forges.github import GitHubForge
+from bot.forges.github.settings import GitHubSettings
 from tests.web.kit import Workplace, client, push_body, push_headers
 from tests.web.seed import HEAD_SHA, NOW, a_run
 
@@ -72,6 +74,18 @@ async def test_metrics_count_rows_by_phase_and_requests_by_route(day: Workplace,
     assert 'request_seconds_count{method="POST",route="/webhooks/{forge}",status="202"} 1.0' in text
     assert 'request_seconds_count{method="GET",route="/runs/{run_id}",status="200"} 1.0' in text
     assert "script" not in text
+
+
+async def test_metrics_count_the_calls_to_each_forge(day: Workplace, http: httpx.AsyncClient) -> None:
+    settings = GitHubSettings(api_url="http://127.0.0.1:9", token="t", repositories=("acme/churn",))
+    github = GitHubForge(settings, git=day.app.state.site.world.git, clock=day.app.state.site.world.clock)
+    github.calls.update({"check": 2, "comment": 1})
+    day.app.state.site.world.forges["github"] = github
+    text = (await http.get("/metrics")).text
+
+    assert 'mlops_bot_forge_calls_total{forge="github",kind="check"} 2.0' in text
+    assert 'mlops_bot_forge_calls_total{forge="github",kind="comment"} 1.0' in text
+    assert 'forge="plain"' not in text
 
 
 async def test_the_api_lists_repositories_changes_and_runs(http: httpx.AsyncClient) -> None:

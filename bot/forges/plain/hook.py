@@ -111,3 +111,18 @@ def _replace(path: Path, text: str, *, mode: int) -> None:
         file.write(text)
     draft.chmod(mode)
     draft.replace(path)
+
+
+def hook_problem(repository: Path) -> str:
+    """Why a push to this bare repository does not reach the service, in a sentence; "" when it does. Writes nothing."""
+    path = repository / "hooks" / "post-receive"
+    try:
+        if _HOOKS_PATH.search((repository / "config").read_text(encoding="utf-8", errors="replace")):
+            return "Its setting `core.hooksPath` sends git elsewhere for hooks."
+        if MARK not in path.read_text(encoding="utf-8", errors="replace"):
+            return "Another hook stands in its place."
+    except FileNotFoundError:
+        return "There is none yet."
+    except OSError as error:
+        return f"It can not be read: {error.strerror}."
+    return "" if os.access(path, os.X_OK) else "It may not be executed."
