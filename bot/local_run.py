@@ -77,7 +77,8 @@ def _order(bot: LocalBot, request: Request) -> list[Run]:
             trigger=trigger,
             requested_by=change.author,
         )
-    if bot.is_target_itself:
+    is_trial = bool(request.params or request.data_rev)  # of what is not in the branch: nothing is held against it
+    if bot.is_target_itself and not is_trial:
         runs = [replace(run, number=None) for run in runs]
     writes = Writes(repositories=[repository], changes=[change], runs=runs)
     with world.store.transaction() as tx:

@@ -162,9 +162,11 @@ def _changes(model: ModelReport, report: Report) -> list[Markdown]:
     more_params = max(0, len(model.params) - SHOWN_PARAMS)
     more_shifts = max(0, len(shifts) - SHOWN_SHIFTS)
     more = [f"{more_params} more params"] * bool(more_params) + [f"{more_shifts} more columns"] * bool(more_shifts)
+    is_data_known = model.data is not None or model.result.failure is None
     return [
         render(
             "changes",
+            same="params and data" if is_data_known else "params",
             base_name=base_name(report),
             is_same=not facts,
             facts=facts,

@@ -87,6 +87,14 @@ def test_a_good_result_is_printed_and_ends_with_0_and_the_same_again_is_reused(t
     assert "reused" in out
 
 
+def test_a_trial_with_other_values_is_not_what_the_next_run_is_held_against(tree: Tree):
+    assert tree.run("train")[0] == 0
+    tree.run("train", "churn", "depth=9")
+
+    _, out, _ = tree.run("train", "churn", "--force")
+    assert "Same params and data as `main`." in out
+
+
 def test_a_missed_gate_ends_with_1_also_for_what_is_not_committed_and_hints_at_no_service(tree: Tree):
     (tree.folder / "notes.txt").write_text("not committed")
 
