@@ -7,7 +7,8 @@ import structlog
 from bot.domain.change import Change, ChangeSeen, ChangeState, Repository
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Subject
-from bot.domain.plan import plan_change
+from bot.domain.plan import Plan, plan_change
+from bot.domain.project import Project
 from bot.project_file import ProjectFileError
 from bot.usecases.heads import MACHINE, Head, active_runs, order_models, read_policy, show_plan, supersede
 from bot.usecases.notices import from_a_fork, invalid_project
@@ -75,8 +76,7 @@ def _plan(event: ChangeSeen, known: Change | None, world: World, writes: Writes)
             LedgerEntry(world.clock(), change.author, FORK_HEAD_SEEN, change.repository, change.head_sha)
         )
         return
-    trigger = f"change:{change.number}:{change.head_sha}:{change.target_branch}"
-    plan_head(event.repository, change, world, writes, trigger=trigger, requested_by=change.author)
+    plan_head(event.repository, change, world, writes, trigger=change_trigger(change), requested_by=change.author)
 
 
 def plan_head(
@@ -98,12 +98,7 @@ def plan_head(
             writes.show(subject)  # what was said of an earlier head is taken back
         return
     policy = read_policy(head, project, world)
-    plan = plan_change(
-        project,
-        message=world.git.commit(address, change.head_sha).message,
-        changed_paths=changed_paths(head, world),
-        base=policy,
-    )
+    plan = change_plan(head, project, policy, world)
     writes.runs += order_models(
         head,
         plan.to_run,
@@ -113,6 +108,16 @@ def plan_head(
         requested_by=requested_by,
     )
     show_plan(head, plan, writes.runs, writes)
+
+
+def change_plan(head: Head, project: Project, policy: Project | None, world: World) -> Plan:
+    message = world.git.commit(head.address, head.subject.sha).message
+    return plan_change(project, message=message, changed_paths=changed_paths(head, world), base=policy)
+
+
+def change_trigger(change: Change) -> str:
+    """Equal for what was seen twice, so that it runs once."""
+    return f"change:{change.number}:{change.head_sha}:{change.target_branch}"
 
 
 def changed_paths(head: Head, world: World) -> list[str] | None:

@@ -82,7 +82,7 @@ def comment_created(event: CommentCreated, world: World) -> Writes:
         return writes
     forge = world.forge_of(comment.repository)
     forge.react(comment.repository, comment.number, comment.id, Reaction.SEEN)
-    refusal = _refusal(change, comment, world)
+    refusal = refusal_of(change, comment, world)
     if refusal is not None:
         answers = [refusal]
     else:
@@ -113,7 +113,7 @@ def mend_reaction(comment: Comment, world: World) -> None:
         world.forge_of(comment.repository).react(comment.repository, comment.number, comment.id, reply.reaction)
 
 
-def _refusal(change: Change, comment: Comment, world: World) -> Answer | None:
+def refusal_of(change: Change, comment: Comment, world: World) -> Answer | None:
     if change.state is not ChangeState.OPEN:
         return Answer(f"This change is {change.state}, so commands are no longer carried out on it.", is_refusal=True)
     if not world.forge_of(change.repository).permission(change.repository, comment.author).may_write:

@@ -8,7 +8,7 @@ from bot.domain.change import PushReceived, Repository
 from bot.domain.errors import UserError
 from bot.domain.feedback import Subject
 from bot.domain.glob import glob_matches
-from bot.domain.plan import plan_push
+from bot.domain.plan import Plan, plan_push
 from bot.domain.project import Project
 from bot.project_file import ProjectFileError
 from bot.usecases.heads import MACHINE, Head, active_runs, order_models, show_plan, supersede
@@ -43,16 +43,8 @@ def push_received(event: PushReceived, world: World) -> Writes:
         return writes
     if not trains_on(project, event.branch, default_branch=repository.default_branch):
         return writes
-    before = handled or event.before_sha
-    plan = plan_push(
-        project,
-        branch=event.branch,
-        default_branch=repository.default_branch,
-        message=world.git.commit(address, sha).message,
-        changed_paths=_changed_paths(repository, before, sha, world),
-        base=_project_before(repository, before, world),
-    )
-    head = Head(repository, _subject(event, sha), event.branch, sha, event.author)
+    head = pushed_head(event, sha)
+    plan = push_plan(head, project, world, before=handled or event.before_sha)
     running = {model.name for model in plan.to_run}
     spared = [model.name for model in project.models if model.name not in running]  # nothing new about these
     writes.cancels += supersede(head.subject, world, spared=spared)
@@ -61,6 +53,24 @@ def push_received(event: PushReceived, world: World) -> Writes:
     )
     show_plan(head, plan, writes.runs, writes)
     return writes
+
+
+def pushed_head(event: PushReceived, sha: str) -> Head:
+    """Held to its own policy."""
+    return Head(event.repository, _subject(event, sha), event.branch, sha, event.author)
+
+
+def push_plan(head: Head, project: Project, world: World, *, before: str | None) -> Plan:
+    """`before` is the commit that was there, None for a new branch."""
+    repository, sha = head.repository, head.subject.sha
+    return plan_push(
+        project,
+        branch=head.subject.branch,
+        default_branch=repository.default_branch,
+        message=world.git.commit(head.address, sha).message,
+        changed_paths=_changed_paths(repository, before, sha, world),
+        base=_project_before(repository, before, world),
+    )
 
 
 def _end_runs(event: PushReceived, world: World) -> list[Cancel]:
