@@ -49,6 +49,7 @@ class Chore:
     name: str
     every_s: float
     do: Callable[[], object]
+    at_start: bool = False
 
 
 class Worker:
@@ -94,7 +95,9 @@ class Worker:
             thread.join(timeout_s)
 
     def _repeat(self, chore: Chore) -> None:
-        while not self._stopping.wait(chore.every_s):
+        pause_s = 0.0 if chore.at_start else chore.every_s
+        while not self._stopping.wait(pause_s):
+            pause_s = chore.every_s
             try:
                 chore.do()
             except Exception:  # the edge: the next turn may do better

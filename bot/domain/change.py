@@ -12,11 +12,14 @@ class Repository:
     """A watched repository.
 
     `key` is `<forge>/<full name>`, for example `plain/models` or `github/acme/churn`: unique, and never changed.
+    `origin` is where a working tree was cloned from, "" for every other repository: what is relative to a repository's
+    address is relative to that.
     """
 
     key: str
     clone_address: str
     default_branch: str
+    origin: str = ""
 
     @property
     def forge(self) -> str:

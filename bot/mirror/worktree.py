@@ -23,6 +23,7 @@ class Worktree:
     default_branch: str
     author: str
     is_clean: bool
+    origin: str
 
 
 def open_worktree(folder: Path) -> Worktree:
@@ -45,7 +46,17 @@ def open_worktree(folder: Path) -> Worktree:
             _default_branch(repo, branch),
             str(author),
             not repo.is_dirty(untracked_files=True),
+            _origin(repo),
         )
+
+
+def _origin(repo: Repo) -> str:
+    """Where it was cloned from; "" for a tree that has no remote."""
+    remotes = {remote.name: remote for remote in repo.remotes}
+    remote = remotes.get("origin") or next(iter(remotes.values()), None)
+    url = "" if remote is None else remote.url
+    is_path = url.startswith((".", "~")) or ("/" in url and "://" not in url and ":" not in url.partition("/")[0])
+    return str((Path(repo.working_tree_dir or ".") / Path(url).expanduser()).resolve()) if is_path else url
 
 
 @contextmanager

@@ -34,6 +34,7 @@ class Capabilities:
     buttons: bool
     comment_limit: int
     check_text_limit: int
+    checks_on_forks: bool = True  # else what waits for `/ok-to-test` is said in the comment
     progress_every_s: float = 0.0  # checks and comments that are not final are sent no more often than this
 
 

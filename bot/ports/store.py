@@ -121,6 +121,9 @@ class Store(Protocol):
     # -- reading
     def repository(self, key: str) -> Repository | None: ...
 
+    def watched_since(self, key: str) -> datetime | None:
+        """When the repository was first added."""
+
     def repositories(self) -> list[Repository]: ...
 
     def heads(self, repository: str) -> dict[str, str]: ...

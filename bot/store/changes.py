@@ -17,7 +17,7 @@ def add_repository(connection: Connection, repository: Repository, now: datetime
     """Whether it is new, and whether it was there and differed. Equal facts are no write: every event brings them."""
     facts = {"clone_address": repository.clone_address, "default_branch": repository.default_branch}
     table = REPOSITORIES
-    if add_if_new(connection, table, {"id": repository.key, **facts, **planned(now)}):
+    if add_if_new(connection, table, {"id": repository.key, **facts, "watched_at": now, **planned(now)}):
         return True, False
     differs = or_(*(table.c[name] != value for name, value in facts.items()))
     same_key = table.c.id == repository.key
@@ -28,6 +28,10 @@ def add_repository(connection: Connection, repository: Repository, now: datetime
 def get_repository(connection: Connection, key: str) -> Repository | None:
     row = connection.execute(select(REPOSITORIES).where(REPOSITORIES.c.id == key)).one_or_none()
     return None if row is None else _repository(row)
+
+
+def watched_since(connection: Connection, key: str) -> datetime | None:
+    return connection.execute(select(REPOSITORIES.c.watched_at).where(REPOSITORIES.c.id == key)).scalar_one_or_none()
 
 
 def repositories(connection: Connection) -> list[Repository]:

@@ -113,6 +113,10 @@ class SqlStore:
         with self.database.read() as connection:
             return changes.get_repository(connection, key)
 
+    def watched_since(self, key: str) -> datetime | None:
+        with self.database.read() as connection:
+            return changes.watched_since(connection, key)
+
     def repositories(self) -> list[Repository]:
         with self.database.read() as connection:
             return changes.repositories(connection)

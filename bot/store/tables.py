@@ -84,6 +84,7 @@ REPOSITORIES = Table(
     Column("id", Name, primary_key=True),
     Column("clone_address", Words(4_000), nullable=False),
     Column("default_branch", Name, nullable=False),
+    Column("watched_at", Moment(), nullable=False),
     *_loop(),
     *_loop_indexes("repositories"),
 )

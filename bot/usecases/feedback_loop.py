@@ -138,10 +138,13 @@ def _put_comment(report: Report, feedback: SubjectFeedback, shown: Shown, world:
     subject = feedback.subject
     assert subject.number is not None
     change = world.store.change(subject.repository, subject.number)
-    is_said_by_check = not report.models and (report.notice is None or report.notice.conclusion == "neutral")
-    if change is None or (is_said_by_check and shown.comment_id is None):
-        return shown
     forge = world.forge_of(subject.repository)
+    has_words = report.models or (report.notice is not None and report.notice.conclusion != "neutral")
+    if change is None:
+        return shown
+    is_said_by_check = not has_words and (forge.capabilities.checks_on_forks or not change.from_fork)
+    if is_said_by_check and shown.comment_id is None:
+        return shown
     body = render_comment(report, limit=forge.capabilities.comment_limit)
     digest = sha256(body.encode()).hexdigest()
     if digest == shown.comment_digest:

@@ -83,7 +83,10 @@ def _pin_data(order: Order, world: World) -> PinnedData:
     if data is None:
         return PinnedData("", "", "")
     own_address = order.repository.clone_address
-    address = data_address(data.repo, own_address)
+    is_relative = data.repo.startswith(("./", "../"))
+    address = data_address(
+        data.repo, order.repository.origin if is_relative and order.repository.origin else own_address
+    )
     _check_owner(address, order, world)
     rev = order.data_rev or data.rev
     if address == own_address and not rev:

@@ -14,7 +14,7 @@ from bot.domain.errors import TransientError, UserError
 from bot.domain.feedback import reply_id
 from bot.markdown import command_lines
 from bot.ports.forge import Forge
-from bot.ports.store import Claim, Overtaken
+from bot.ports.store import Claim, Kind, Overtaken
 from bot.usecases.events import handle_event
 from bot.usecases.refusals import refuse_event
 from bot.usecases.world import World
@@ -23,17 +23,29 @@ log = structlog.get_logger()
 
 COMPARE_EVERY_S = 180.0
 MOST_CHANGES = 10_000
+CLOCKS_DIFFER_BY = timedelta(minutes=2)
 
 
 def watch_all(world: World) -> None:
     """Take every repository that the forges know into the store; new ones are compared at once."""
-    known = {repository.key: repository for repository in world.store.repositories()}
     for forge in world.forges.values():
-        for repository in _listed(forge):
-            if known.get(repository.key) != repository:
-                with world.store.transaction() as tx:
-                    tx.add_repository(repository, now=world.clock())
-                log.info("repository_watched", repository=repository.key)
+        watch_forge(forge, world)
+
+
+def watch_forge(forge: Forge, world: World) -> None:
+    known = {repository.key: repository for repository in world.store.repositories()}
+    for repository in _listed(forge):
+        if known.get(repository.key) != repository:
+            with world.store.transaction() as tx:
+                tx.add_repository(repository, now=world.clock())
+            log.info("repository_watched", repository=repository.key)
+
+
+def compare_soon(world: World) -> None:
+    """What happened while the bot was down is found now, not at the next turn."""
+    with world.store.transaction() as tx:
+        for repository in world.store.repositories():
+            tx.wake(Kind.REPOSITORY, repository.key, now=world.clock())
 
 
 def _listed(forge: Forge) -> Sequence[Repository]:
@@ -99,7 +111,10 @@ def _missed_pushes(repository: Repository, world: World) -> Iterator[PushReceive
 
 
 def _missed_comments(repository: Repository, change: Change, world: World) -> Iterator[CommentCreated]:
+    watched_since = world.store.watched_since(repository.key) or world.clock()
     for comment in world.forge_of(repository.key).comments(change):
+        if comment.created_at < watched_since - CLOCKS_DIFFER_BY:
+            continue  # it was not written to us
         is_answered = world.store.reply(reply_id(comment.repository, comment.id)) is not None
         if not is_answered and parse_commands(command_lines(comment.body)):
             yield CommentCreated(repository, comment)

@@ -31,11 +31,14 @@ class Credentials:
     def __init__(self, store: SqlStore) -> None:
         self._store = store
         self.forges: Mapping[str, Forge] = {}
+        self._keys: dict[str, str] = {}
 
     def of(self, address: str) -> GitCredential | None:
         if not address.startswith(("https://", "http://")):
             return None
-        watched = next((one for one in self._store.repositories() if one.clone_address == address), None)
-        if watched is None or watched.forge not in self.forges:
-            return None
-        return self.forges[watched.forge].credential(watched.key)
+        key = self._keys.get(address)
+        if key is None:  # looked up again while it is unknown: it may be watched by now
+            self._keys = {one.clone_address: one.key for one in self._store.repositories()}
+            key = self._keys.get(address)
+        forge = self.forges.get(key.partition("/")[0]) if key is not None else None
+        return None if key is None or forge is None else forge.credential(key)

@@ -54,7 +54,8 @@ class Bot:
     def start(self) -> None:
         """Watch what is there, find again what was running, and begin to converge."""
         self.engine.start()
-        repository_loop.watch_all(self.world)
+        repository_loop.watch_forge(self.plain, self.world)  # the others are asked by the first chore, over a network
+        repository_loop.compare_soon(self.world)
         self.worker.start()
 
     def stop(self) -> None:
@@ -127,7 +128,7 @@ def _lanes(world: World) -> list[Lane]:
 
 def _chores(world: World, store: SqlStore, engine: LocalEngine) -> list[Chore]:
     return [
-        Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world)),
+        Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
         Chore("wake_queue", WATCH_EVERY_S, lambda: run_loop.wake_queue(world)),
         Chore(

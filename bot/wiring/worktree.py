@@ -59,7 +59,7 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
         )
         closing.callback(engine.close)
         engine.start()  # it imports kfp while git looks at the tree
-        repository = Repository(f"local/{tree.root.name}", str(tree.root), tree.default_branch)
+        repository = Repository(f"local/{tree.root.name}", str(tree.root), tree.default_branch, tree.origin)
         change = _change(repository, tree, snapshot(tree.root))
         store = open_store(f"sqlite:///{home / 'runs.sqlite3'}", exclusive=False)
         closing.callback(store.close)

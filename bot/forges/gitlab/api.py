@@ -41,6 +41,7 @@ class GitLabForge:
     name = FORGE
     capabilities = Capabilities(
         check_runs=False,
+        checks_on_forks=False,
         buttons=False,
         comment_limit=LONGEST_NOTE,
         check_text_limit=LONGEST_DESCRIPTION,

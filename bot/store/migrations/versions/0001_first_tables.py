@@ -187,6 +187,7 @@ def _repositories() -> None:
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("clone_address", sa.Text(), nullable=False),
         sa.Column("default_branch", sa.Text(), nullable=False),
+        sa.Column("watched_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("next_check_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("leased_until", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),
