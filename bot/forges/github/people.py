@@ -11,7 +11,7 @@ from typing import Any
 
 from bot.domain.change import Comment
 from bot.forges.github.fields import integer, mapping, moment, text
-from bot.forges.github.names import FORGE, is_login, key_of
+from bot.forges.github.names import is_login, key_of
 
 # a review's comments get its time when it is submitted, a moment after it
 _SUBMITTING = timedelta(seconds=10)
@@ -25,7 +25,7 @@ class CommentKind(StrEnum):
     DIFF = "review-comment"
 
 
-_ID = re.compile(rf"{FORGE}:({'|'.join(CommentKind)}):([0-9]{{1,19}})")
+_ID = re.compile(rf"({'|'.join(CommentKind)}):([0-9]{{1,19}})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Written:
 
 
 def comment_id(kind: CommentKind, number: int) -> str:
-    return f"{FORGE}:{kind}:{number}"
+    return f"{kind}:{number}"
 
 
 def parse_comment_id(text_: str) -> tuple[CommentKind, int] | None:

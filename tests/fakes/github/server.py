@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -37,14 +37,15 @@ class Answer:
 
 
 class FakeGitHub:
-    """`world` is where people act. `requests` counts what cost quota, as `METHOD /route`; `unchanged` the 304s. `close`
-    fails when a request was undocumented."""
+    """`world` is where people act. `requests` counts what cost quota, as `METHOD /route`, `by_repo` apart for each
+    repository, and `unchanged` the 304s. `close` fails when a request was undocumented."""
 
     def __init__(self, folder: Path) -> None:
         self.world = World(folder)
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
         self.unchanged: Counter[str] = Counter()
+        self.by_repo: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.violations: list[str] = []
         self.quota_left: dict[str, int] = {}
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
@@ -118,11 +119,15 @@ class FakeGitHub:
                 self.unchanged[request.route] += 1
                 return Answer(304, None, {**answer.headers, **self._quota(account, cost=0)})
         self.requests[request.route] += 1
+        if request.repo is not None:
+            self.by_repo[request.repo.full_name][request.route] += 1
         return Answer(answer.status, answer.body, {**answer.headers, **self._quota(account, cost=1)})
 
     def _graphql(self, headers: dict[str, str], body: dict[str, Any]) -> Answer:
         self.requests["POST /graphql"] += 1
         grant = self._grant(headers)
+        for full_name in grant.repos:
+            self.by_repo[full_name]["POST /graphql"] += 1
         try:
             with self.world.lock:
                 return Answer(200, graphql.answer(self.world, grant, body["query"], body["variables"]))

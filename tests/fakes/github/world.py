@@ -17,7 +17,7 @@ from tests.fakes.github import shapes
 from tests.fakes.github.hooks import Hooks
 from tests.fakes.github.records import App, CheckRun, Grant, Installation, Note, Pull, Repo, User, now
 
-SECRET = "a secret of the webhook"
+SECRET = "a-secret-of-the-webhook"
 NO_SHA = "0" * 40
 PERMISSIONS = {"checks": "write", "contents": "read", "issues": "write", "metadata": "read", "pull_requests": "write"}
 EVENTS = ["check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review",
@@ -222,6 +222,8 @@ class World:
     def _emit(self, repo: Repo, event: str, payload: dict[str, Any], sender: dict[str, Any] | None) -> None:
         payload = {**payload, "repository": shapes.repo(repo), "sender": sender}
         installation = self.installation_of(repo)
+        if installation is None and self.installations:
+            return  # an App is told of what it is installed on
         if installation is not None:
             payload["installation"] = {"id": installation.id, "node_id": "I_1"}
         self.hooks.emit(event, payload)

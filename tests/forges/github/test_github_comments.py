@@ -87,7 +87,7 @@ def test_an_answer_to_a_comment_that_was_just_told_of_needs_no_look_up(shop: Wor
     pull = shop.opened()
     shop.world.write(shop.repo, pull, "/train", by="Ada")
     (told,) = [event for event in shop.told() if isinstance(event, CommentCreated)]
-    marker = f"<!-- mlops-bot:reply:{told.comment.id} -->"
+    marker = f"<!-- mlops-bot:reply:github-{told.comment.id} -->"
     change = shop.change()
     before = shop.fake.rest_calls()
 
@@ -112,7 +112,7 @@ def test_a_reaction_takes_the_place_of_the_former_one_also_after_a_restart(shop:
 
 def test_a_reaction_to_what_is_gone_is_refused_in_words(shop: Workshop) -> None:
     shop.opened()
-    for comment_id in ("github:comment:999", "github:review:999", "999", "../1"):
+    for comment_id in ("comment:999", "review:999", "999", "../1"):
         with pytest.raises(UserError):
             shop.forge.react(KEY, 1, comment_id, Reaction.SEEN)
 
@@ -130,7 +130,7 @@ def test_people_are_listed_wherever_they_write_and_bots_and_edits_are_not(shop: 
     listed = shop.forge.comments(shop.change())
 
     assert {comment.body for comment in listed} == {"/train issue", "/train review", "/train diff"}
-    assert {comment.id for comment in listed} == told - {f"github:comment:{edited.id}"}
+    assert {comment.id for comment in listed} == told - {f"comment:{edited.id}"}
 
 
 def test_what_has_not_moved_since_is_not_asked_for_again(shop: Workshop, clock: Clock) -> None:

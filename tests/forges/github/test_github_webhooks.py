@@ -131,9 +131,9 @@ def test_comments_of_people_count_wherever_they_are_written() -> None:
         (hook.comment.id, hook.comment.number, hook.comment.body[:10]) for hook in hooks if isinstance(hook, Written)
     ]
     assert told == [
-        ("github:comment:492700400", 1, "/train"),
-        ("github:review:237895671", 2, "/train"),
-        ("github:review-comment:284312630", 2, "Maybe you "),
+        ("comment:492700400", 1, "/train"),
+        ("review:237895671", 2, "/train"),
+        ("review-comment:284312630", 2, "Maybe you "),
     ]
 
 
