@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 
 from bot import logs
@@ -21,6 +22,7 @@ from bot.web.app import create_app
 from bot.web.server import GRACE_S, Server, listen
 from bot.wiring import Bot, build
 from bot.wiring.doctor import machine_checks
+from bot.wiring.payloads import read_payload
 
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
 # Python's own 5 ms are for throughput
@@ -43,6 +45,7 @@ class Service:
             posts=self.bot.records.posts,
             checks=self.bot.records.checks,
             machine_checks=machine_checks(self.settings),
+            read_payload=partial(read_payload, self.bot.world.forges),
         )
         app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)
         self._server = Server(app)

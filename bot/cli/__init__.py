@@ -22,6 +22,7 @@ COMMANDS = {
     "connect": ("bot.cli.connect", "Let a GitLab project tell the service what happens in it."),
     "comment": ("bot.cli.comment", "Write a comment, such as /train, on a change."),
     "doctor": ("bot.cli.doctor", "Say what works and what does not, with the remedy."),
+    "explain": ("bot.cli.explain", "Say what would run for a change, why, and what is missing."),
     "replay": ("bot.cli.replay", "Let the service handle a stored webhook once more."),
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from bot.domain.change import Delivery
 from bot.domain.check import Check
 from bot.ports.plain_records import Post
 
@@ -21,6 +22,7 @@ class Actions:
     living_comment(repository, number) is the Markdown of the change's report; "" when there is none, or when it is one
     of the posts.
     machine_checks are what the doctor looks at besides the world's own parts.
+    read_payload(body, event) gives the delivery that a webhook's body would be.
     """
 
     comment: Callable[[str, int, str, str], str]
@@ -30,3 +32,4 @@ class Actions:
     checks: Callable[[str, str], list[Check]]
     living_comment: Callable[[str, int], str] = lambda _repository, _number: ""
     machine_checks: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    read_payload: Callable[[bytes, str], Delivery] | None = None

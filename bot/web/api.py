@@ -10,6 +10,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from bot.domain.change import ChangeState
 from bot.ports.store import Kind
 from bot.usecases.doctor import checks_of, examine
+from bot.usecases.explain import Explanation, explain_change, explain_event
 from bot.usecases.world import World
 from bot.web.api_models import (
     ChangeOut,
@@ -17,6 +18,7 @@ from bot.web.api_models import (
     CommentOut,
     DeliveryOut,
     DoctorOut,
+    PayloadIn,
     Problem,
     RepositoryOut,
     RunDetails,
@@ -36,6 +38,28 @@ router = APIRouter(prefix="/api/v1", responses=REFUSED)
 @router.get("/repositories")
 def repositories(request: Request) -> list[RepositoryOut]:
     return [RepositoryOut.of(repository) for repository in _world(request).store.repositories()]
+
+
+@router.get("/repositories/{key:path}/changes/{number}/explanation")
+def explanation(request: Request, key: str, number: int, user: str = "") -> Explanation:
+    """What would run for the change as it stands, and why; nothing is started."""
+    world = _world(request)
+    repository, found = world.store.repository(key), world.store.change(key, number)
+    if repository is None or found is None:
+        raise HTTPException(404)
+    return explain_change(repository, found, world, user=user)
+
+
+@router.post("/explanations")
+def explanations(request: Request, given: PayloadIn) -> list[Explanation]:
+    """The same for what a webhook of this body would tell; nothing is stored."""
+    _only_with_token(request)
+    site = site_of(request)
+    if site.actions.read_payload is None:
+        raise HTTPException(404)
+    delivery = site.actions.read_payload(given.body.encode(), given.event)
+    events = site.world.forges[delivery.forge].events(delivery)
+    return [explain_event(event, site.world, user=given.user) for event in events]
 
 
 @router.get("/repositories/{key:path}/changes/{number}")

@@ -57,6 +57,14 @@ class CommentOut(BaseModel):
     id: str
 
 
+class PayloadIn(BaseModel):
+    """`body` is a webhook's, as text; `event` is guessed where it is empty."""
+
+    body: str
+    event: str = ""
+    user: str = ""
+
+
 class FindingOut(BaseModel):
     part: str
     works: bool
