@@ -234,6 +234,18 @@ def test_github_s_re_run_button_trains_again_for_those_who_may_write(
     running.wait_for("the check of it", lambda: run.id in place.check(sha, running).fields["details_url"])
 
 
+def test_a_button_on_a_check_trains_again(place: GitHubPlace, running: Running, proposed: tuple[Pull, str]) -> None:
+    pull, sha = proposed
+    check = place.check(sha, running)
+
+    assert "retrain" in [action["identifier"] for action in check.fields["actions"]]
+    place.town.world.press_action(place.repo, check, "retrain", "ada")
+
+    run = running.ended(sha, count=2)
+    place.living_comment(pull, run.id, running)
+    assert run.requested_by == "ada"
+
+
 def test_of_two_heads_in_a_row_the_newer_one_is_shown(place: GitHubPlace, running: Running) -> None:
     running.ended(place.push("main", "Start"))
     slow = f"import time\ntime.sleep(600)\n{TRAIN}"

@@ -174,7 +174,7 @@ class GitHubForge:
     def _events(self, hook: Hook, source: Source) -> Iterator[Event]:
         match hook:
             case AccessChanged():
-                self._access_changed()
+                self._access_changed(of_app=source.event.startswith("installation"))
             case RepositoryGone():
                 yield hook
             case _ if source.repository is not None:
@@ -198,10 +198,10 @@ class GitHubForge:
             case CheckRerunRequested() | CheckActionRequested():
                 yield hook
 
-    def _access_changed(self) -> None:
+    def _access_changed(self, *, of_app: bool) -> None:
         self._repositories.list_anew()
         self._members.forget()
-        if self._client.app is not None:
+        if of_app and self._client.app is not None:
             self._client.app.forget()
 
 

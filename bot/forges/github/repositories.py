@@ -11,6 +11,7 @@ import structlog
 
 from bot.domain.change import Repository
 from bot.domain.clock import Clock
+from bot.forges.github.auth import Token
 from bot.forges.github.client import Client
 from bot.forges.github.errors import Refused
 from bot.forges.github.fields import integer, mappings, text
@@ -49,12 +50,18 @@ class Repositories:
         assert app is not None
         pages = self._client.pages(app.own(), "installations", "/app/installations", {}, _read_installations)
         for installation in [id_ for page in pages for id_ in page]:
-            token = app.of_installation(installation)
-            read = self._read_installed
-            for page in self._client.pages(token, "repositories", "/installation/repositories", {}, read):
-                for repository in page:
-                    app.remember(repository.name, installation)
-                    yield repository
+            try:
+                found = self._of_installation(app.of_installation(installation))
+            except Refused as error:  # one that was suspended a moment ago must not hide the others
+                log.warning("installation_not_seen", installation=installation, problem=error.problem)
+                continue
+            for repository in found:
+                app.remember(repository.name, installation)
+                yield repository
+
+    def _of_installation(self, token: Token) -> list[Repository]:
+        pages = self._client.pages(token, "repositories", "/installation/repositories", {}, self._read_installed)
+        return [repository for page in pages for repository in page]
 
     def _of_token(self) -> Iterator[Repository]:
         for full_name in self._settings.repositories:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -241,3 +243,13 @@ def test_settings_that_can_not_be_meant_are_refused(given: dict[str, Any], words
     assert words in refused.value.problem
     assert refused.value.fix
     assert "pw" not in str(refused.value)
+
+
+def test_nothing_slow_is_loaded_before_github_is_asked() -> None:
+    code = (
+        "import sys, bot.forges.github; print([name for name in ('github', 'requests', 'jwt') if name in sys.modules])"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert done.stdout == "[]\n"

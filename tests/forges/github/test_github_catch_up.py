@@ -116,6 +116,14 @@ def test_what_the_app_sees_is_listed_once_in_a_while_and_at_once_when_it_changes
     assert shop.fake.requests - before == {}, "nothing had changed"
 
 
+def test_one_installation_that_can_not_be_read_does_not_hide_the_others(shop: Workshop) -> None:
+    broken = shop.world.install(shop.world.create("Eve/models"), permissions={"checks": "write"})
+    shop.told()
+
+    assert broken.id in shop.world.installations
+    assert [repository.key for repository in shop.forge.repositories()] == [KEY]
+
+
 def test_a_token_watches_the_repositories_that_are_named(token_shop: Workshop) -> None:
     shop = token_shop
     settings = shop.make_settings(is_app=False, repositories=("acme/MODELS", "acme/unknown"))
