@@ -179,7 +179,7 @@ def test_a_row_that_was_written_meanwhile_is_no_failure(store: SqlStore):
     with capture_logs() as logs:
         turn(store, rows, MAX_ATTEMPTS)
 
-    assert [entry["log_level"] for entry in logs] == ["debug"]
+    assert [entry for entry in logs if entry["log_level"] != "debug"] == []
     assert rows.given_up == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shlex
 import shutil
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import click
 
+from bot import logs
 from bot.comments.render import render_comment
 from bot.demo import build
 from bot.demo.progress import follow_runs
@@ -46,6 +48,7 @@ def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
     repositories = settings.home / "repositories"
     made = build.build(settings.home, repositories, say=say)
     service = Service(settings)
+    logs.configure(json_lines=settings.log_json, secrets=settings.secret_values, level=logging.WARNING)
     with service.running():
         say(f"the service is at {service.settings.base_url}")
         pushed = build.push_first_commit(made)
