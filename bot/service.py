@@ -22,6 +22,7 @@ from bot.web.app import create_app
 from bot.web.server import GRACE_S, Server, listen
 from bot.wiring import Bot, build
 from bot.wiring.doctor import machine_checks
+from bot.wiring.github_setup import GitHubSetup
 from bot.wiring.payloads import read_payload
 
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
@@ -38,6 +39,7 @@ class Service:
         self._socket = _listen(settings.host, settings.port)
         self.settings = replace(settings, port=self._socket.getsockname()[1])
         self.bot: Bot = build(self.settings)
+        github_setup = GitHubSetup(self.settings)
         actions = Actions(
             comment=self.bot.comment,
             cancel_run=self.bot.cancel,
@@ -45,6 +47,8 @@ class Service:
             posts=self.bot.records.posts,
             checks=self.bot.records.checks,
             machine_checks=machine_checks(self.settings),
+            begin_github=github_setup.begin,
+            finish_github=github_setup.finish,
             read_payload=partial(read_payload, self.bot.world.forges),
         )
         app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)

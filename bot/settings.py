@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from bot.domain.errors import UserError
-from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings
+from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings, checked_api_url
 from bot.forges.gitlab.settings import GitLabSettings
 from bot.forges.gitlab.settings import read_settings as gitlab_settings
 
@@ -38,6 +38,7 @@ class Settings:
     log_json: bool
     github: GitHubSettings | None = None
     gitlab: GitLabSettings | None = None
+    github_api_url: str = GITHUB_COM_API  # also of a GitHub that is not set up yet
 
     @property
     def forges_without_tls(self) -> tuple[str, ...]:
@@ -89,6 +90,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
         log_json=_choice(environ, "MLOPS_BOT_LOG", ("text", "json")) == "json",
         github=_github(environ, public_url),
+        github_api_url=checked_api_url(environ.get("MLOPS_BOT_GITHUB_API_URL") or GITHUB_COM_API),
         gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
     )
 
@@ -105,7 +107,9 @@ def _github(environ: Mapping[str, str], public_url: str) -> GitHubSettings | Non
         private_key=secret(environ, "MLOPS_BOT_GITHUB_PRIVATE_KEY"),
         token=token,
         repositories=tuple(environ.get("MLOPS_BOT_GITHUB_REPOSITORIES", "").replace(",", " ").split()),
-        webhook_secrets=tuple(secret(environ, "MLOPS_BOT_GITHUB_WEBHOOK_SECRET").split()),
+        webhook_secrets=tuple(
+            line.strip() for line in secret(environ, "MLOPS_BOT_GITHUB_WEBHOOK_SECRET").splitlines() if line.strip()
+        ),
         public_url=public_url,
     )
 

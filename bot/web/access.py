@@ -30,7 +30,7 @@ class Access:
         self._app = app
         self._site = site
         self._hosts = known_hosts(site.settings)
-        self._headers = _security_headers(site.settings.base_url)
+        self._headers = security_headers(site.settings.base_url)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"].startswith(SIGNED_BY_SENDER):
@@ -136,14 +136,15 @@ def _unknown_host() -> Response:
     return Response(words, 400, media_type="text/plain")
 
 
-def _security_headers(base_url: str) -> dict[str, str]:
+def security_headers(base_url: str, *, forms_to: str = "") -> dict[str, str]:
+    """`forms_to` is the one other origin that a form of the page may be sent to."""
     policy = (
         "default-src 'none'",
         "script-src 'self'",
         "style-src 'self'",
         f"img-src 'self' {'/'.join(base_url.split('/', 3)[:3])}",
         "connect-src 'self'",
-        "form-action 'self'",
+        f"form-action 'self' {forms_to}".strip(),
         "base-uri 'none'",
         "frame-ancestors 'none'",
     )

@@ -23,6 +23,8 @@ class Actions:
     of the posts.
     machine_checks are what the doctor looks at besides the world's own parts.
     read_payload(body, event) gives the delivery that a webhook's body would be.
+    begin_github(state, organization, address to come back to) gives where a browser posts the manifest of a new App,
+    and the manifest; finish_github(code) gives the variables to set, and where to install the App ("" if unknown).
     """
 
     comment: Callable[[str, int, str, str], str]
@@ -33,3 +35,5 @@ class Actions:
     living_comment: Callable[[str, int], str] = lambda _repository, _number: ""
     machine_checks: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     read_payload: Callable[[bytes, str], Delivery] | None = None
+    begin_github: Callable[[str, str, str], tuple[str, str]] | None = None
+    finish_github: Callable[[str], tuple[Mapping[str, str], str]] | None = None

@@ -29,7 +29,7 @@ from bot.web.forms import WrongForm
 from bot.web.inbox import Inbox
 from bot.web.live import Streams
 from bot.web.mishaps import Mishaps
-from bot.web.pages import answers, change, commit, files, home, repository, run, sign_in
+from bot.web.pages import answers, change, commit, files, home, repository, run, setup, sign_in
 from bot.web.rendering import STATIC, Renderer
 from bot.web.session import Sessions
 from bot.web.site import Site
@@ -68,7 +68,7 @@ def create_app(
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
     app.state.site = site
-    app.router.routes[:0] = _routes(world, wake, registry)
+    app.router.routes[:0] = [*_routes(world, wake, registry), _Page(setup.PATH, setup.GitHubPages(site).respond)]
     app.include_router(api.router)
     app.add_middleware(Mishaps)
     app.add_middleware(Access, site=site)

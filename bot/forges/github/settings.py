@@ -61,9 +61,7 @@ class GitHubSettings:
     @property
     def git_origin(self) -> str:
         """Where git clones from, `https://github.com`; follows from the API's address alone."""
-        parts = urlsplit(self.api_url)
-        host = parts.netloc if parts.path else parts.netloc.removeprefix("api.")
-        return f"{parts.scheme}://{host}"
+        return git_origin(self.api_url)
 
     def clone_address(self, full_name: str) -> str:
         return f"{self.git_origin}/{full_name}.git"
@@ -77,6 +75,12 @@ class GitHubSettings:
     def names(self, full_name: str) -> bool:
         """Whether a token may be used for this repository. GitHub's names do not differ by case alone."""
         return self.is_app or full_name.casefold() in {name.casefold() for name in self.repositories}
+
+
+def git_origin(api_url: str) -> str:
+    parts = urlsplit(api_url)
+    host = parts.netloc if parts.path else parts.netloc.removeprefix("api.")
+    return f"{parts.scheme}://{host}"
 
 
 def checked_api_url(url: str) -> str:
