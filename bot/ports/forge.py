@@ -86,6 +86,9 @@ class Forge(Protocol):
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:
         """Create or update a check; gives its id."""
 
+    def repository_of(self, clone_address: str) -> str | None:
+        """The key of the repository with this address, watched or not; None when it is not on this forge."""
+
     def credential(self, repository: str) -> GitCredential | None:
         """A short-lived token that may read this repository's code, for its own origin alone; None for none."""
 

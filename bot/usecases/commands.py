@@ -270,7 +270,7 @@ def _ok_to_test(command: OkToTest, situation: Situation, writes: Writes) -> Answ
         return Answer("This change does not come from a fork: it is run already.")
     entries = world.store.ledger(repository=change.repository, limit=MOST_LEDGER_ENTRIES)
     seen = [entry.at for entry in entries if (entry.action, entry.subject) == (FORK_HEAD_SEEN, change.head_sha)]
-    if seen and max(seen) > situation.comment.created_at:
+    if seen and max(seen).replace(microsecond=0) > situation.comment.created_at:  # forges tell whole seconds
         raise UserError(
             f"The head is now `{change.head_sha[:10]}`, which came after this comment was written.",
             "Look at it, and write `/ok-to-test` again.",

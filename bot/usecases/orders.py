@@ -96,13 +96,11 @@ def _pin_data(order: Order, world: World) -> PinnedData:
 
 def _check_owner(address: str, order: Order, world: World) -> None:
     """The bot's own access must not show one owner's private data to another's models. Raises UserError."""
-    watched = next((one for one in world.store.repositories() if one.clone_address == address), None)
-    if watched is None or "/" not in watched.name:
-        return
-    owners = [key.rpartition("/")[0] for key in (watched.key, order.repository.key)]
-    if owners[0] != owners[1]:
+    keys = [forge.repository_of(address) for forge in world.forges.values()]
+    key = next((key for key in keys if key is not None), None)
+    if key is not None and key.rpartition("/")[0].casefold() != order.repository.key.rpartition("/")[0].casefold():
         raise UserError(
-            f"The data repository `{watched.name}` belongs to another owner than this model.",
+            f"The data repository `{key.partition('/')[2]}` belongs to another owner than this model.",
             "Keep data and models under one owner, or give the data a remote that the runs can read themselves.",
         )
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 
 from bot.ports.forge import Forge, GitCredential
 from bot.ports.git import Git
 from bot.settings import Settings
-from bot.store import SqlStore
 from bot.wiring.shared import utc_now
+from bot.worker import Chore
+
+REDELIVER_EVERY_S = 300.0
+REDELIVER_LOOK_BACK_S = 3600.0
 
 
 def remote_forges(settings: Settings, git: Git) -> dict[str, Forge]:
@@ -26,19 +30,34 @@ def remote_forges(settings: Settings, git: Git) -> dict[str, Forge]:
 
 
 class Credentials:
-    """Tokens for the clone addresses of watched repositories, and for no other address."""
+    """Tokens for the clone addresses on the forges that are set up, and for no other address."""
 
-    def __init__(self, store: SqlStore) -> None:
-        self._store = store
+    def __init__(self) -> None:
         self.forges: Mapping[str, Forge] = {}
-        self._keys: dict[str, str] = {}
 
     def of(self, address: str) -> GitCredential | None:
         if not address.startswith(("https://", "http://")):
             return None
-        key = self._keys.get(address)
-        if key is None:  # looked up again while it is unknown: it may be watched by now
-            self._keys = {one.clone_address: one.key for one in self._store.repositories()}
-            key = self._keys.get(address)
-        forge = self.forges.get(key.partition("/")[0]) if key is not None else None
-        return None if key is None or forge is None else forge.credential(key)
+        for forge in self.forges.values():
+            key = forge.repository_of(address)
+            if key is not None:
+                return forge.credential(key)
+        return None
+
+
+def redelivery_chores(forges: Mapping[str, Forge]) -> list[Chore]:
+    """GitHub does not send again by itself what it could not deliver; an App may ask for it."""
+    github = forges.get("github")
+    if github is None:
+        return []
+    from bot.forges.github import GitHubForge
+
+    assert isinstance(github, GitHubForge)
+    return [
+        Chore(
+            "redeliver_failed",
+            REDELIVER_EVERY_S,
+            lambda: github.redeliver_failed(utc_now() - timedelta(seconds=REDELIVER_LOOK_BACK_S)),
+            at_start=True,
+        )
+    ]

@@ -15,7 +15,7 @@ from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
 from bot.usecases.world import World
-from bot.wiring.forges import Credentials, remote_forges
+from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
 from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
@@ -69,7 +69,7 @@ class Bot:
 def build(settings: Settings) -> Bot:
     store = open_store(settings.database_url)
     records = SqlPlainRecords(store.database)
-    credentials = Credentials(store)
+    credentials = Credentials()
     git = GitMirror(
         settings.home, allow_local=True, credentials=credentials.of, http_origins=settings.forges_without_tls
     )
@@ -101,7 +101,7 @@ def build(settings: Settings) -> Bot:
         artifacts_url=settings.artifacts_url,
         credential_of=credentials.of,
     )
-    worker = Worker(store, _lanes(world), utc_now, chores=_chores(world, store, engine))
+    worker = Worker(store, _lanes(world), utc_now, chores=[*_chores(world, store, engine), *redelivery_chores(forges)])
     store.on_commit_due = worker.wake
     hints.world = world
     return Bot(settings, world, worker, store, records, plain, engine, git)

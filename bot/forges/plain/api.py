@@ -148,6 +148,9 @@ class PlainForge:
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:  # noqa: ARG002 - found by name
         return self._records.save_check(repository, check)
 
+    def repository_of(self, clone_address: str) -> str | None:  # noqa: ARG002 - the port's signature
+        return None  # folders of this machine have one owner: whoever runs the bot
+
     def credential(self, repository: str) -> GitCredential | None:  # noqa: ARG002 - the port's signature
         return None  # a folder of this machine
 
