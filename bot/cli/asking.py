@@ -34,7 +34,7 @@ def ask(settings: Settings, method: str, path: str, *, missing: tuple[str, str] 
     except httpx.HTTPError as error:
         raise TransientError(f"The service at {address} did not answer: {error}.") from error
     if answer.is_success:
-        return answer.json()
+        return answer.json() if answer.content else None
     if answer.status_code >= 500:
         raise TransientError(f"The service at {address} answered {answer.status_code}. Its log tells why.")
     raise _refusal(answer.status_code, _words(answer), missing)
