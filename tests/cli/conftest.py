@@ -6,14 +6,28 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+import structlog
 
 from bot.cli import main
 from bot.wiring.doctor import machine_checks
 from tests.web.kit import Workplace, open_workplace, served
 
 Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_logs() -> Iterator[None]:
+    """Commands set up logging for their process, on the standard error of the moment; these tests share one."""
+    before = structlog.get_config() if structlog.is_configured() else None
+    yield
+    _restore(before)
+
+
+def _restore(before: dict[str, Any] | None) -> None:
+    structlog.reset_defaults() if before is None else structlog.configure(**before)
 
 
 @pytest.fixture
@@ -29,8 +43,9 @@ def place(tmp_path: Path) -> Iterator[Workplace]:
 
 
 @pytest.fixture
-def mlops_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def mlops_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Run]:
     """Gives the exit code, and what was written to standard output and standard error."""
+    before = structlog.get_config() if structlog.is_configured() else None
     monkeypatch.setenv("MLOPS_BOT_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "400")
 
@@ -41,4 +56,5 @@ def mlops_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
         written = capsys.readouterr()
         return int(raised.value.code or 0), written.out, written.err
 
-    return run
+    yield run
+    _restore(before)

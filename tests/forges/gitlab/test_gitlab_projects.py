@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bot.domain.change import Change
 from bot.domain.errors import TransientError, UserError
@@ -43,14 +44,16 @@ def test_all_projects_are_watched_in_which_the_bot_is_a_developer(it: Workshop) 
 
 
 def test_only_those_that_are_listed_are_watched_when_there_is_a_list(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
 ) -> None:
     it = Workshop(tmp_path, projects=("ACME/ml/Models", "acme/typo"))
     it.world.add_project("acme/other", (it.bot, DEVELOPER))
 
-    assert keys(it) == [KEY]
-    assert "project_not_accessible" in (said := capsys.readouterr().out)
-    assert "acme/typo" in said
+    with capture_logs() as said:
+        assert keys(it) == [KEY]
+
+    assert [line["event"] for line in said] == ["project_not_accessible"]
+    assert "acme/typo" in str(said)
     it.close()
 
 
