@@ -9,8 +9,9 @@ import pytest
 
 from bot.domain.change import ChangeSeen, CommentCreated, Event, PushReceived
 from bot.domain.errors import UserError
+from bot.forges.plain.auth import signature
 from tests.contracts.git_workshop import git
-from tests.contracts.plain_world import NOW, PlainWorld
+from tests.contracts.plain_world import NOW, SECRET, PlainWorld
 
 Seen = list[tuple[int, str, str]]
 
@@ -218,10 +219,6 @@ def test_a_repository_that_is_watched_from_now_on_is_looked_at_as_a_whole(world:
     head = world.worktree.commit(a="1")
     world.push("better")
     body = b'{"repository": "plain/models", "refs": [], "pusher": ""}'
-    from plain_world import SECRET
-
-    from bot.forges.plain.auth import signature
-
     delivery = world.forge.open_envelope(
         {"x-mlops-bot-signature": signature(SECRET, body), "x-mlops-bot-delivery": "1"}, body
     )
