@@ -67,7 +67,7 @@ def _seed_hostile_rows(place: Workplace) -> None:
             Plot("../escape.svg", PlotKind.IMAGE, XSS),
             Plot(f"plots/{XSS}.json", PlotKind.VEGA_LITE, XSS),
         ),
-        steps=(StepResult(XSS, XSS, NOW, NOW, 1, 5, 1.0, (XSS,)), StepResult("../../etc", "failed", NOW, NOW, 1)),
+        steps=(StepResult(XSS, "failed", NOW, NOW, 1, 5, 1.0, (XSS,)), StepResult("../../etc", "failed", NOW, NOW, 1)),
         model_digest=XSS,
         pipeline_version=XSS,
         failure=Failure(XSS, FailureKind.EXCEPTION, XSS, XSS, (Frame(XSS, 1, XSS),)),
