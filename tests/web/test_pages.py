@@ -68,7 +68,8 @@ async def test_a_change_for_which_nothing_ran_shows_in_the_list_why(day: Workpla
 
     for path in ("/", "/repositories/plain/models"):
         answer = await http.get(path)
-        assert "Break the file #5 · broken by alice, opened 10 min ago mlops.yaml has 2 errors" in words(answer.text)
+        shown = re.sub(r"\d+ min ago", "some min ago", words(answer.text))
+        assert "Break the file #5 · broken by alice, opened some min ago mlops.yaml has 2 errors" in shown
 
 
 async def test_a_repository_shows_its_models_newest_metrics_and_all_changes(http: httpx.AsyncClient) -> None:
