@@ -23,7 +23,7 @@ from bot.usecases.ordering import order_evaluation, order_training
 from bot.usecases.reports import model_state
 from bot.usecases.world import World
 from bot.usecases.writes import Writes, apply
-from bot.wiring import LocalBot, build_local
+from bot.wiring.worktree import LocalBot, build_local
 
 GATE_MISSED_EXIT = 1
 STEP_FAILED_EXIT = 3

@@ -20,10 +20,10 @@ from bot.settings import Settings, publish_address, withdraw_address
 from bot.web.actions import Actions
 from bot.web.app import create_app
 from bot.web.server import GRACE_S, Server, listen
-from bot.wiring import Bot, build
 from bot.wiring.doctor import machine_checks
 from bot.wiring.github_setup import GitHubSetup
 from bot.wiring.payloads import read_payload
+from bot.wiring.whole import Bot, build
 
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
 # Python's own 5 ms are for throughput

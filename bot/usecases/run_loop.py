@@ -24,7 +24,7 @@ EQUAL_RUN_LOOK_S = 60.0  # a safety net, too: it is woken when the equal one end
 LONGEST_LOOK = 1000  # queued runs that are looked through for those that may start
 MOVED_UP = 5
 PARKED_GRID_S = 15.0
-PARKED_LOOK_S = 7200.0  # a safety net only: a queued run is woken when a place becomes free
+PARKED_LOOK_S = 6 * 3600.0  # a safety net only: a queued run is woken when a place becomes free
 
 
 def run_tasks(claims: Sequence[Claim], world: World) -> list[Callable[[], None]]:

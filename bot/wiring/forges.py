@@ -19,11 +19,11 @@ def remote_forges(settings: Settings, git: Git) -> dict[str, Forge]:
     """Their libraries take a third of a second to import, so only what is set up is."""
     forges: dict[str, Forge] = {}
     if settings.github is not None:
-        from bot.forges.github import GitHubForge
+        from bot.forges.github.api import GitHubForge
 
         forges[GitHubForge.name] = GitHubForge(settings.github, git=git, clock=utc_now)
     if settings.gitlab is not None:
-        from bot.forges.gitlab import GitLabForge
+        from bot.forges.gitlab.api import GitLabForge
 
         forges[GitLabForge.name] = GitLabForge(settings.gitlab, git=git, clock=utc_now)
     return forges
@@ -50,7 +50,7 @@ def redelivery_chores(forges: Mapping[str, Forge]) -> list[Chore]:
     github = forges.get("github")
     if github is None:
         return []
-    from bot.forges.github import GitHubForge
+    from bot.forges.github.api import GitHubForge
 
     assert isinstance(github, GitHubForge)
     return [

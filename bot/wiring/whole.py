@@ -22,6 +22,7 @@ from bot.worker import Chore, Lane, Worker
 WATCH_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
 DELIVERY_ATTEMPTS = 20  # about an hour; those of the same repository wait behind it
+REMOTE_DELIVERY_THREADS = 4  # they wait for networks; on this machine one does, and leaves the core to the receiver
 DELIVERIES_KEPT_DAYS = 7  # GitHub keeps its own for 3 days, for redelivery
 
 
@@ -114,7 +115,7 @@ def _lanes(world: World) -> list[Lane]:
             deliveries.delivery_tasks,
             deliveries.give_up,
             world,
-            threads=2,
+            threads=1 if len(world.forges) == 1 else REMOTE_DELIVERY_THREADS,
             batch=8,
             patience=DELIVERY_ATTEMPTS,
         ),

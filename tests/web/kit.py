@@ -25,7 +25,7 @@ from bot.store import SqlPlainRecords, SqlStore
 from bot.web.actions import Actions
 from bot.web.app import create_app
 from bot.web.server import Server, listen
-from bot.wiring import build
+from bot.wiring.whole import build
 
 HOOK_SECRET = "hook-secret-of-the-tests"
 

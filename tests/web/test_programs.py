@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bot.domain.errors import UserError
-from bot.forges.github import GitHubForge
+from bot.forges.github.api import GitHubForge
 from bot.forges.github.settings import GitHubSettings
 from tests.web.kit import Workplace, client, push_body, push_headers
 from tests.web.seed import HEAD_SHA, NOW, a_run

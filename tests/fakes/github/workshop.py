@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.change import Change, Event
-from bot.forges.github import GitHubForge, GitHubSettings
+from bot.forges.github.api import GitHubForge
+from bot.forges.github.settings import GitHubSettings
 from bot.mirror import GitMirror
 from bot.ports.forge import GitCredential
 from tests.contracts.git_workshop import Worktree

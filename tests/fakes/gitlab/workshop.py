@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.change import Change, Delivery, Event
-from bot.forges.gitlab import GitLabForge, GitLabSettings
+from bot.forges.gitlab.api import GitLabForge
+from bot.forges.gitlab.settings import GitLabSettings
 from bot.mirror import GitMirror
 from bot.ports.forge import GitCredential
 from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, REPORTER, MergeRequest, Project, SentHook

@@ -6,8 +6,8 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
-from bot.forges.github import GitHubSettings
 from bot.forges.github.auth import signature
+from bot.forges.github.settings import GitHubSettings
 from tests.fakes.github.world import key_pair
 
 PAYLOADS = Path(__file__).parents[2] / "payloads" / "github"

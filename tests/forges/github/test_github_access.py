@@ -10,8 +10,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.errors import TransientError, UserError
-from bot.forges.github import GitHubSettings
 from bot.forges.github.auth import READ_CODE
+from bot.forges.github.settings import GitHubSettings
 from bot.ports.forge import Permission
 from tests.fakes.github.workshop import TOKEN, Workshop
 from tests.forges.github.conftest import Clock

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import TransientError, UserError
-from bot.forges.github import GitHubForge
+from bot.forges.github.api import GitHubForge
 from bot.forges.github.webhook import KINDS
 from bot.ports.forge import BadPayload
 from tests.forges.github.examples import EXAMPLES, NOW, app_settings, headers_of

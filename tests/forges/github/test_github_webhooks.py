@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from bot.domain.change import ChangeState, CheckActionRequested, CheckRerunRequested, PushReceived, RepositoryGone
-from bot.forges.github import GitHubSettings
 from bot.forges.github.hooks import AccessChanged, Hook, SuiteRerun, read_hooks, source_of
 from bot.forges.github.people import Written
 from bot.forges.github.pulls import Pull
+from bot.forges.github.settings import GitHubSettings
 from bot.forges.github.webhook import open_envelope
 from bot.ports.forge import BadPayload, BadSignature
 from tests.forges.github.examples import EXAMPLES, NOW, OUR_APP, SECRET, app_settings, headers_of

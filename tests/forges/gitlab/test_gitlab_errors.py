@@ -9,9 +9,10 @@ import pytest
 
 from bot.domain.change import Change
 from bot.domain.errors import TransientError, UserError
-from bot.forges.gitlab import GitLabForge, GitLabSettings, transport
+from bot.forges.gitlab import transport
+from bot.forges.gitlab.api import GitLabForge
 from bot.forges.gitlab.errors import from_status
-from bot.forges.gitlab.settings import read_settings
+from bot.forges.gitlab.settings import GitLabSettings, read_settings
 from tests.fakes.gitlab.workshop import Workshop
 
 KEY = "gitlab/acme/ml/models"

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.change import ChangeSeen, ChangeState, CommentCreated, Event, PushReceived
 from bot.domain.errors import TransientError
-from bot.forges.gitlab import GitLabForge
+from bot.forges.gitlab.api import GitLabForge
 from tests.contracts.git_workshop import Worktree
 from tests.fakes.gitlab.records import DEVELOPER, MergeRequest
 from tests.fakes.gitlab.workshop import Workshop

@@ -6,8 +6,9 @@ import pytest
 
 from bot.domain.change import Change, CommentCreated
 from bot.domain.errors import TransientError
-from bot.forges.gitlab import GitLabForge, GitLabSettings
+from bot.forges.gitlab.api import GitLabForge
 from bot.forges.gitlab.quick_actions import without_quick_actions
+from bot.forges.gitlab.settings import GitLabSettings
 from tests.fakes.gitlab.records import MergeRequest, Note, now
 from tests.fakes.gitlab.workshop import Workshop
 

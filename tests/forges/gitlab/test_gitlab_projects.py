@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 
 from bot.domain.change import Change
 from bot.domain.errors import TransientError, UserError
-from bot.forges.gitlab import GitLabForge, GitLabSettings
+from bot.forges.gitlab.api import GitLabForge
+from bot.forges.gitlab.settings import GitLabSettings
 from bot.mirror import GitMirror
 from bot.ports.forge import Permission
 from tests.fakes.gitlab.records import DEVELOPER, REPORTER

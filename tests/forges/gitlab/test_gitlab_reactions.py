@@ -7,7 +7,7 @@ import pytest
 from bot.domain.change import Change
 from bot.domain.errors import UserError
 from bot.domain.feedback import Reaction
-from bot.forges.gitlab import GitLabForge
+from bot.forges.gitlab.api import GitLabForge
 from tests.fakes.gitlab.records import Award, MergeRequest, Note
 from tests.fakes.gitlab.workshop import Workshop
 
