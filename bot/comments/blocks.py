@@ -209,7 +209,9 @@ def _plots(model: ModelReport, report: Report) -> list[Markdown]:
 
 
 def _picture(line: PlotLine, model: ModelReport, report: Report) -> dict[str, Any]:
-    address = url(report.links.plot(model.files_run, line.plot.path)) if report.links else ""
+    address = (
+        url(report.links.plot(model.files_run, line.plot.path, made_at=model.run.ended_at)) if report.links else ""
+    )
     return {"title": _plot_title(line), "address": Markdown(address)}
 
 

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from urllib.parse import quote
+
+from bot.domain.signature import plot_query
+
+PLOT_ADDRESSES_LIVE = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
 class Links:
-    """`public_url` has no slash at its end; "" makes paths only."""
+    """`public_url` has no slash at its end; "" makes paths only. With `plot_secret`, whoever holds the address of a
+    plot may fetch it for a while without a login, as the image proxies of forges do."""
 
     public_url: str = ""
+    plot_secret: str = field(default="", repr=False)
 
     def repository(self, key: str) -> str:
         return f"{self.public_url}/repositories/{quote(key)}"
@@ -31,9 +38,14 @@ class Links:
         """A file of the run's prefix, as it is."""
         return f"{self.run(run_id)}/files/{_quoted(path)}"
 
-    def plot(self, run_id: str, path: str) -> str:
-        """A plot as a picture: PNG or SVG as they are, curves drawn by the bot as SVG."""
-        return f"{self.run(run_id)}/plots/{_quoted(path)}"
+    def plot(self, run_id: str, path: str, *, made_at: datetime | None = None) -> str:
+        """A plot as a picture: PNG or SVG as they are, curves drawn by the bot as SVG. The address expires a fixed time
+        after `made_at`, so that the words that it stands in stay the same."""
+        address = f"{self.run(run_id)}/plots/{_quoted(path)}"
+        if not self.plot_secret or made_at is None:
+            return address
+        query = plot_query(self.plot_secret, run_id=run_id, path=path, expires_at=made_at + PLOT_ADDRESSES_LIVE)
+        return f"{address}?{query}"
 
     def callback(self, run_id: str) -> str:
         return f"{self.public_url}/callbacks/runs/{run_id}"

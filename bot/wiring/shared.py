@@ -46,7 +46,7 @@ def make_world(
         engine=engine,
         artifacts=open_artifacts(artifacts_url),
         git=git,
-        links=Links(settings.base_url),
+        links=Links(settings.base_url, plot_secret=settings.callback_secret),
         callback_links=Links(settings.local_url) if listens else None,
         callback_token=partial(_callback_token, settings.callback_secret),
         secrets_of=lambda _repository, _names: {},

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import re
+
+import httpx
+
 from bot.domain.check import CheckStatus, Conclusion
 from bot.domain.run import Phase
 from tests.journeys.workplace import Running, Workplace
@@ -119,3 +123,26 @@ def test_merging_or_deleting_the_branch_closes_the_change(place: Workplace, runn
     assert merged.state == "merged"
     assert running.ended(merged_sha, count=2).phase is Phase.REUSED, "merged as it was trained: nothing runs again"
     assert main != merged_sha
+
+
+def test_the_pictures_of_a_comment_are_fetched_without_a_login_by_their_signed_addresses_alone(
+    place: Workplace, running: Running
+):
+    push_main(place, running)
+    place.git("checkout", "--quiet", "-B", "curve")
+    evaluate = (place.worktree / "churn/evaluate.py").read_text()
+    place.write(
+        "churn/evaluate.py", f'{evaluate}(output / "plots" / "roc.csv").write_text("fpr,tpr\\n0,0\\n0,1\\n1,1\\n")\n'
+    )
+    sha = place.commit("Draw a curve")
+    place.push("curve")
+    running.ended(sha)
+
+    address = re.search(r"!\[[^\]]*\]\(([^)]+)\)", running.comment(1, "roc.csv"))[1]
+    with httpx.Client(trust_env=False) as client:
+        signed = client.get(address)
+        unsigned = client.get(address.partition("?")[0])
+
+    assert (signed.status_code, signed.headers["content-type"]) == (200, "image/svg+xml")
+    assert "<svg" in signed.text
+    assert unsigned.status_code in (303, 401, 403)
