@@ -25,8 +25,7 @@ from bot.ports.store import Kind
 from bot.service import Service
 from bot.settings import Settings
 from bot.store.exclusive import FileLock
-from bot.usecases.reports import subject_report
-from bot.usecases.verdicts import verdict_of
+from bot.usecases.reports import run_report, subject_report
 
 REPOSITORY = "plain/models"
 MODELS = ("breast-cancer", "diabetes")
@@ -80,7 +79,8 @@ def _as_designed(first: list[Run], runs: dict[str, Run], service: Service, say: 
             say(f"not as designed: {run.model} on main is {run.phase}")
             good = False
     for model, expected in AS_DESIGNED.items():
-        verdict = verdict_of(runs[model], service.bot.world).verdict
+        judgement = run_report(runs[model], service.bot.world).judgement
+        verdict = None if judgement is None else judgement.verdict
         if verdict is not expected:
             say(f"not as designed: the verdict on {model} is {verdict}, expected {expected}")
             good = False

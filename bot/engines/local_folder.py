@@ -36,7 +36,6 @@ from typing import Any
 from bot.domain.run import EngineState
 
 RUN_ID = re.compile(r"run-[0-9a-f]{16}")
-FINAL_STATES = (EngineState.SUCCEEDED, EngineState.FAILED, EngineState.CANCELED)
 OWN_FILE_LIMIT_BYTES = 1_000_000
 
 

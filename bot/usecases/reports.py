@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.feedback import SubjectFeedback
+from bot.domain.feedback import Subject, SubjectFeedback
 from bot.domain.plots import PLOT_LIMIT_BYTES, ParsedPlot, parse_plot
-from bot.domain.report import ModelState, Report, build_report
+from bot.domain.report import ModelReport, ModelState, Report, build_report
 from bot.domain.run import Phase, Run
 from bot.usecases.world import World
 
@@ -41,7 +41,16 @@ def subject_report(feedback: SubjectFeedback, world: World) -> Report:
     )
 
 
-def model_state(run: Run, world: World) -> ModelState:
+def run_report(run: Run, world: World, *, with_plots: bool = False) -> ModelReport:
+    """One run held against its base and its gates, as in the report on its change."""
+    subject = Subject(run.repository, run.number, run.branch, run.sha)
+    waivers = []
+    if run.number is not None:
+        waivers = world.store.waivers(run.repository, run.number, now=world.clock())
+    return build_report(subject, [model_state(run, world, with_plots=with_plots)], waivers=waivers).models[0]
+
+
+def model_state(run: Run, world: World, *, with_plots: bool = True) -> ModelState:
     """One run with its incumbent, its plots, and where it stands while it is active."""
     is_started = run.phase in (Phase.STARTING, Phase.RUNNING)
     return ModelState(
@@ -49,14 +58,28 @@ def model_state(run: Run, world: World) -> ModelState:
         engine=world.engine.observe([run.id])[run.id] if is_started else None,
         queue_place=world.store.queue_position(run.id) if run.phase is Phase.QUEUED else None,
         base=world.store.run(run.base_run) if run.base_run is not None else None,
-        plots=_plots(run, world),
+        plots=_plots(run, world) if with_plots else {},
     )
 
 
+def files_run(run: Run) -> str:
+    """The run whose files this one shows: for a reused result, the run that made it."""
+    return run.reused_run or run.id
+
+
+def read_plot(run: Run, path: str, world: World) -> bytes | None:
+    """At most one byte more than the limit, so that a reader sees that it is too long."""
+    try:
+        return world.artifacts.read(files_run(run), path, limit_bytes=PLOT_LIMIT_BYTES + 1)
+    except ValueError:  # a path that leaves the run's prefix
+        return None
+
+
 def _plots(run: Run, world: World) -> Mapping[str, ParsedPlot]:
+    """Those that the bot draws itself, read from the run's files."""
     parsed: dict[str, ParsedPlot] = {}
     for plot in run.result.plots if run.result is not None else ():
-        content = world.artifacts.read(run.reused_run or run.id, plot.path, limit_bytes=PLOT_LIMIT_BYTES + 1)
+        content = read_plot(run, plot.path, world)
         drawn = None if content is None else parse_plot(plot, content)
         if drawn is not None:
             parsed[plot.path] = drawn

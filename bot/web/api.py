@@ -11,6 +11,7 @@ from bot.domain.change import ChangeState
 from bot.ports.store import Kind
 from bot.usecases.doctor import checks_of, examine
 from bot.usecases.explain import Explanation, explain_change, explain_event
+from bot.usecases.reports import run_report
 from bot.usecases.world import World
 from bot.web.api_models import (
     ChangeOut,
@@ -26,7 +27,7 @@ from bot.web.api_models import (
 )
 from bot.web.health import check_overdue
 from bot.web.pages.change import post_comment
-from bot.web.runs_view import report_of, run_line
+from bot.web.runs_view import run_line
 from bot.web.site import site_of, visitor_of
 
 REFUSED: dict[int | str, dict[str, Any]] = {409: {"model": Problem}, 401: {"model": Problem}, 404: {"model": Problem}}
@@ -111,7 +112,7 @@ def run(request: Request, run_id: str) -> RunDetails:
     found = world.store.run(run_id)
     if found is None:
         raise HTTPException(404)
-    return RunDetails.of_report(run_line(found, world), report_of(found, world))
+    return RunDetails.of_report(run_line(found, world), run_report(found, world))
 
 
 @router.post("/runs/{run_id}/cancel", status_code=202)

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.feedback import Subject
 from bot.domain.pipeline import EVALUATE
-from bot.domain.plots import PLOT_LIMIT_BYTES, ParsedPlot, parse_plot
-from bot.domain.report import ModelReport, ModelState, build_report
+from bot.domain.report import ModelReport
 from bot.domain.run import Phase, Run, StepProgress
+from bot.usecases.reports import run_report
 from bot.usecases.world import World
 from bot.web.states import State, of_run, of_step
 
@@ -41,25 +40,8 @@ class StepView:
         return self.state.look == "busy"
 
 
-def report_of(run: Run, world: World, *, with_plots: bool = False) -> ModelReport:
-    """The run held against its base and its gates, as in the report on the change."""
-    plots = plots_of(run, world) if with_plots else {}
-    is_on_engine = run.phase in (Phase.STARTING, Phase.RUNNING)
-    subject = Subject(run.repository, run.number, run.branch, run.sha)
-    state = ModelState(
-        run=run,
-        engine=world.engine.observe([run.id])[run.id] if is_on_engine else None,
-        queue_place=world.store.queue_position(run.id) if run.phase is Phase.QUEUED else None,
-        base=world.store.run(run.base_run) if run.base_run else None,
-        plots=plots,
-    )
-    now = world.clock()
-    waivers = world.store.waivers(run.repository, run.number, now=now) if run.number is not None else []
-    return build_report(subject, [state], waivers=waivers).models[0]
-
-
 def run_line(run: Run, world: World) -> RunLine:
-    report = report_of(run, world)
+    report = run_report(run, world)
     return RunLine(run, of_run(report), _summary(report))
 
 
@@ -94,30 +76,6 @@ def expected_steps(run: Run) -> tuple[str, ...]:
         return EVALUATE_STEPS
     evaluates = bool(run.arguments.get("evaluate", True))
     return tuple(name for name in TRAIN_STEPS if name != "evaluate" or evaluates)
-
-
-def files_run(run: Run) -> str:
-    """The run whose files this one shows: for a reused result, the run that made it."""
-    return run.reused_run or run.id
-
-
-def plots_of(run: Run, world: World) -> dict[str, ParsedPlot]:
-    """Those that the bot draws itself, read from the run's files."""
-    plots: dict[str, ParsedPlot] = {}
-    for plot in run.result.plots if run.result else ():
-        content = read_plot(run, plot.path, world)
-        parsed = parse_plot(plot, content) if content is not None else None
-        if parsed is not None:
-            plots[plot.path] = parsed
-    return plots
-
-
-def read_plot(run: Run, path: str, world: World) -> bytes | None:
-    """At most one byte more than the limit, so that a reader sees that it is too long."""
-    try:
-        return world.artifacts.read(files_run(run), path, limit_bytes=PLOT_LIMIT_BYTES + 1)
-    except ValueError:  # a path that leaves the run's prefix
-        return None
 
 
 def _summary(report: ModelReport) -> str:

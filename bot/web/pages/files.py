@@ -16,10 +16,10 @@ from bot.domain.plots import PLOT_LIMIT_BYTES, Curve, parse_plot
 from bot.domain.result import Plot, PlotKind
 from bot.domain.run import Run
 from bot.ports.artifacts import Artifacts
+from bot.usecases.reports import files_run, read_plot
 from bot.usecases.world import World
 from bot.web.log_text import whole_lines
 from bot.web.pages.run import run_or_404
-from bot.web.runs_view import files_run, read_plot
 from bot.web.site import site_of
 
 TEXT_SUFFIXES = frozenset({".csv", ".json", ".log", ".md", ".txt", ".yaml", ".yml"})

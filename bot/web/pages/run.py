@@ -15,11 +15,12 @@ from bot.domain.links import Links
 from bot.domain.report import ModelReport
 from bot.domain.run import Run
 from bot.ports.artifacts import Artifacts
+from bot.usecases.reports import files_run, run_report
 from bot.web.forms import read_own_form
 from bot.web.live import Cursor, News, Update, changed, digest, encode_cursor
 from bot.web.log_text import LogReader, Piece, is_plain_step_name, log_path
 from bot.web.pages.answers import common, page
-from bot.web.runs_view import StepView, files_run, report_of, steps_of
+from bot.web.runs_view import StepView, steps_of
 from bot.web.site import Site, site_of
 from bot.web.states import of_run
 
@@ -42,7 +43,7 @@ def run_events(request: Request) -> Response:
 
     def look(cursor: Cursor) -> News:
         seen = run_or_404(request)
-        report = report_of(seen, site_of(request).world, with_plots=seen.phase.is_final)
+        report = run_report(seen, site_of(request).world, with_plots=seen.phase.is_final)
         logs = _log_updates(site_of(request), seen, steps_of(seen, report), cursor)
         return News((*changed(_fragments(request, report), cursor), *logs), is_last=seen.phase.is_final)
 
@@ -77,7 +78,7 @@ def _act(request: Request, action: Callable[[str, str], str | None]) -> Response
 
 def _run_page(request: Request, *, status: int = 200, refusal: UserError | None = None) -> Response:
     site, seen = site_of(request), run_or_404(request)
-    report = report_of(seen, site.world, with_plots=True)
+    report = run_report(seen, site.world, with_plots=True)
     steps = steps_of(seen, report)
     fragments = _fragments(request, report)
     panels = _log_panels(site, seen, steps)
