@@ -34,6 +34,7 @@ class Capabilities:
     buttons: bool
     comment_limit: int
     check_text_limit: int
+    deployments: bool = False  # it shows deployments and environments of its own
     checks_on_forks: bool = True  # else what waits for `/ok-to-test` is said in the comment
     progress_every_s: float = 0.0  # checks and comments that are not final are sent no more often than this
 
@@ -45,6 +46,36 @@ class GitCredential:
     origin: str
     username: str
     password: str = field(repr=False)
+
+
+class DeploymentState(StrEnum):
+    """What a forge shows of a deployment."""
+
+    PENDING = "pending"  # waits for an approval, or for its turn
+    IN_PROGRESS = "in_progress"
+    LIVE = "live"
+    FAILED = "failed"
+    INACTIVE = "inactive"  # another version took its place, or it was given up before it was live
+
+
+@dataclass(frozen=True, slots=True)
+class ForgeDeployment:
+    """A deployment as a forge shows it.
+
+    `key` is our own id of it: the same key is the same deployment, so that one whose creation went unanswered is found
+    again. `environment` is `<environment>/<model>`. `sha` is a commit that the forge has, `ref` the version's tag.
+    `description` is one line. `address` is where the model answers, "" while it does not; `page` is the bot's own page.
+    """
+
+    key: str
+    environment: str
+    sha: str
+    ref: str
+    state: DeploymentState
+    description: str
+    address: str
+    page: str
+    is_production: bool
 
 
 class Forge(Protocol):
@@ -86,11 +117,22 @@ class Forge(Protocol):
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:
         """Create or update a check; gives its id."""
 
+    def put_deployment(self, repository: str, deployment: ForgeDeployment, *, known_id: str | None) -> str:
+        """Create a deployment, or say how it stands now; gives its id. Only where `capabilities.deployments`."""
+
+    def authors(self, change: Change) -> frozenset[str]:
+        """Who opened the change, and who wrote its commits, as far as the forge knows them as users."""
+
+    def is_member(self, group: str, user: str) -> bool:
+        """Whether a user is in a team or group now, for example `acme/ml-leads`. A group that the bot can not see, or
+        that does not exist, has no members."""
+
     def repository_of(self, clone_address: str) -> str | None:
         """The key of the repository with this address, watched or not; None when it is not on this forge."""
 
-    def credential(self, repository: str) -> GitCredential | None:
-        """A short-lived token that may read this repository's code, for its own origin alone; None for none."""
+    def credential(self, repository: str, *, may_push: bool = False) -> GitCredential | None:
+        """A short-lived token that may read this repository's code, or also push to it, for its own origin alone; None
+        for none."""
 
     def check_health(self) -> None:
         """Raises TransientError or UserError with the reason."""

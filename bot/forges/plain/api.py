@@ -28,7 +28,7 @@ from bot.forges.plain import folder, webhook
 from bot.forges.plain.auth import EVERYBODY
 from bot.forges.plain.changes import Changes
 from bot.forges.plain.hook import Hooks
-from bot.ports.forge import Capabilities, GitCredential, Permission
+from bot.ports.forge import Capabilities, ForgeDeployment, GitCredential, Permission
 from bot.ports.git import Git
 from bot.ports.plain_records import PlainRecords, Post
 
@@ -36,6 +36,8 @@ LONGEST_COMMENT = 65_536  # characters, as on GitHub
 BOT = "mlops-bot"
 # of changes that have ended, this many of the newest are reported when catching up
 ENDED_CHANGES = 100
+# of a change, the authors of this many of its oldest commits are read
+MOST_AUTHORED_COMMITS = 1_000
 
 log = structlog.get_logger()
 
@@ -148,10 +150,24 @@ class PlainForge:
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:  # noqa: ARG002 - found by name
         return self._records.save_check(repository, check)
 
+    def put_deployment(self, repository: str, deployment: ForgeDeployment, *, known_id: str | None) -> str:  # noqa: ARG002 - the port's signature
+        raise UserError("Plain git shows no deployments.", "They are on the bot's own pages.")
+
+    def authors(self, change: Change) -> frozenset[str]:
+        path = folder.find(self._folder, change.repository)
+        if path is None:
+            return frozenset({change.author})
+        base = self._git.merge_base(str(path), change.target_branch, change.head_sha)
+        commits = self._git.commits_between(str(path), base, change.head_sha, limit=MOST_AUTHORED_COMMITS)
+        return frozenset({change.author, *(commit.author_name for commit in commits)})
+
+    def is_member(self, group: str, user: str) -> bool:  # noqa: ARG002 - the port's signature
+        return False  # plain git knows no groups
+
     def repository_of(self, clone_address: str) -> str | None:  # noqa: ARG002 - the port's signature
         return None  # folders of this machine have one owner: whoever runs the bot
 
-    def credential(self, repository: str) -> GitCredential | None:  # noqa: ARG002 - the port's signature
+    def credential(self, repository: str, *, may_push: bool = False) -> GitCredential | None:  # noqa: ARG002 - the port's signature
         return None  # a folder of this machine
 
     def check_health(self) -> None:
