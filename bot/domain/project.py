@@ -56,15 +56,36 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
+class Canary:
+    """`percents` rise to 100; each but the last is held for `hold_s`. A limit of None is not looked at.
+
+    `max_error_rate` is a share from 0 to 1, `max_latency_ms` the 99th percentile.
+    """
+
+    percents: tuple[int, ...] = (100,)
+    hold_s: float = 300.0
+    max_error_rate: float | None = 0.01
+    max_latency_ms: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class DeployEnvironment:
+    """`approvers` are users and groups (`@acme/ml-leads`), empty for everybody who may write. `only_merged` takes
+    nothing but commits of the default branch."""
+
     approvals: int = 0
     approvers: tuple[str, ...] = ()
+    only_merged: bool = False
+    canary: Canary = Canary()
 
 
 @dataclass(frozen=True, slots=True)
 class Deploy:
+    """`serve` is the runtime. `resources` are those of the model server."""
+
     serve: str
     environments: Mapping[str, DeployEnvironment]
+    resources: Resources = Resources()
 
 
 @dataclass(frozen=True, slots=True)

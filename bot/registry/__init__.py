@@ -1,0 +1,1 @@
+"""Versions and assignments as GTO-format tags."""
