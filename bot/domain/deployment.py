@@ -68,7 +68,7 @@ class Deployment:
 
     `run_id` is the run whose model and metrics are deployed, "" while none has ended well. `version_id` is the row of
     the version, once there is one, and `version` its number as text. `rule` is the environment's policy, of the base
-    branch and the server. `thing` is what an approval must be for now. `pipeline_run` is the run of the pipeline `deploy`.
+    branch and the server. `thing` is what an approval must be for now. `pipeline_run` is the run of the `deploy` one.
     `replaces` is the deployment that served when this one took over. `words` say how it ended, or what it waits for.
     """
 
