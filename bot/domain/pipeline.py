@@ -9,6 +9,7 @@ from typing import Final
 
 TRAIN: Final = "train"
 EVALUATE: Final = "evaluate"
+DEPLOY: Final = "deploy"
 
 COMMON_ARGUMENTS: Final = (
     "run_id",

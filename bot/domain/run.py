@@ -66,6 +66,7 @@ class Run:
     result: Result | None = None
     reused_run: str | None = None  # the run whose result this one shows
     base_run: str | None = None  # the incumbent on the target branch when this run ended
+    production_version: str | None = None  # the id of the version that served in production when this run ended
     cancel_requested_by: str | None = None
     superseded_by: str | None = None
     force: bool = False  # asked for with --force: an equal key's result is not reused

@@ -14,9 +14,12 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from bot.domain.approval import Approval
 from bot.domain.change import Change, ChangeState, Delivery, Repository
+from bot.domain.deployment import Deployment, DeploymentPhase
 from bot.domain.feedback import LedgerEntry, Reply, Shown, SubjectFeedback, Waiver
 from bot.domain.run import Run
+from bot.domain.version import Assignment, Version
 
 
 class Kind(StrEnum):
@@ -24,6 +27,8 @@ class Kind(StrEnum):
 
     DELIVERY = "delivery"
     RUN = "run"
+    VERSION = "version"
+    DEPLOYMENT = "deployment"
     FEEDBACK = "feedback"  # ids begin with `subject:` or `reply:`
     REPOSITORY = "repository"
 
@@ -75,6 +80,29 @@ class Transaction(Protocol):
 
     def request_cancel(self, run_id: str, *, by: str, superseded_by: str | None, now: datetime) -> bool:
         """Ask for an active run's end and wake it. False when it has ended, or was asked already."""
+
+    def add_version(self, version: Version, *, now: datetime) -> bool:
+        """Insert; due at once while it is WANTED. False when it is there already."""
+
+    def save_version(self, version: Version) -> None: ...
+
+    def save_assignment(self, assignment: Assignment) -> None:
+        """Insert or replace the one of its place and serial."""
+
+    def remove_assignment(self, assignment: Assignment) -> None: ...
+
+    def add_deployment(self, deployment: Deployment, *, now: datetime) -> bool:
+        """Insert, due at once while it is active. False when one with its id is there already."""
+
+    def save_deployment(self, deployment: Deployment) -> None:
+        """Write everything but `cancel_requested_by`. Raises Overtaken for a second one that would hold the turn of its
+        place."""
+
+    def request_deployment_cancel(self, deployment_id: str, *, by: str, now: datetime) -> bool:
+        """Ask for an active deployment's end and wake it. False when it has ended, or was asked already."""
+
+    def add_approval(self, approval: Approval) -> bool:
+        """False when the same source was stored already."""
 
     def show(self, feedback: SubjectFeedback, *, now: datetime) -> None:
         """Insert or update the subject and its notice, and wake it. Keeps what is known to be shown."""
@@ -145,8 +173,8 @@ class Store(Protocol):
         active: bool | None = None,
         limit: int = 100,
     ) -> list[Run]:
-        """Newest request first. `number=None` does not filter; give `branch` for the runs of a branch itself, which
-        have no change's number."""
+        """Newest request first, without those of the pipeline `deploy`. `number=None` does not filter; give `branch`
+        for the runs of a branch itself, which have no change's number."""
 
     def succeeded_run(self, run_key: str) -> Run | None:
         """The newest succeeded run with this key."""
@@ -167,6 +195,45 @@ class Store(Protocol):
         """Whether a run with this key is starting or running."""
 
     def oldest_queued(self, *, limit: int) -> list[str]: ...
+
+    def version(self, version_id: str) -> Version | None: ...
+
+    def versions(self, *, repository: str | None = None, model: str | None = None, limit: int = 1000) -> list[Version]:
+        """Newest first, in whatever phase."""
+
+    def assignments(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        limit: int = 1000,
+    ) -> list[Assignment]:
+        """Newest first."""
+
+    def deployment(self, deployment_id: str) -> Deployment | None: ...
+
+    def deployment_of_run(self, run_id: str) -> Deployment | None:
+        """The deployment that a run of the pipeline `deploy` carries out."""
+
+    def deployments(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        number: int | None = None,
+        active: bool | None = None,
+        phase: DeploymentPhase | None = None,
+        limit: int = 100,
+    ) -> list[Deployment]:
+        """Newest request first."""
+
+    def place_in_line(self, deployment: Deployment) -> int:
+        """How many are before it on the way into the same place."""
+
+    def approvals(self, deployment_id: str) -> list[Approval]:
+        """Oldest first."""
 
     def feedback(self, row_id: str) -> SubjectFeedback | None: ...
 

@@ -82,7 +82,7 @@ def insert(connection: Connection, table: Table) -> sqlite.Insert:
 def add_if_new(connection: Connection, table: Table, values: Mapping[str, object]) -> bool:
     """Whether it was added: no row stood in its way, by its id or anything else that is unique."""
     new = insert(connection, table).on_conflict_do_nothing().values(values)
-    return connection.execute(new.returning(table.c.id)).first() is not None
+    return connection.execute(new.returning(*table.primary_key)).first() is not None
 
 
 def connect(url: str, *, exclusive: bool) -> Database:

@@ -1,6 +1,6 @@
 """Domain values to JSON text and back, field by field; each text carries the version of its schema.
 
-A new version reads the old ones too: add a branch where `_open` gives the version.
+A new version reads the old ones too: add a branch where `open_document` gives the version.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class UnknownSchema(Exception):
     """The text was written by a newer version of the bot."""
 
 
-def _close(document: Mapping[str, Any]) -> str:
+def close_document(document: Mapping[str, Any]) -> str:
     # ASCII only, so that NUL and lone surrogates from outside are escapes that every database keeps
     return json.dumps({"v": SCHEMA_VERSION, **document}, separators=(",", ":"))
 
 
-def _open(text: str) -> dict[str, Any]:
+def open_document(text: str) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(text)
     if document["v"] != SCHEMA_VERSION:
         raise UnknownSchema(f"stored by another version of mlops-bot (schema {document['v']})")
@@ -41,15 +41,15 @@ def encode_result(result: Result | None) -> str | None:
         return None
     document = result_to_json(result)
     result_from_json(document)
-    return _close({"result": document})
+    return close_document({"result": document})
 
 
 def decode_result(text: str | None) -> Result | None:
-    return None if text is None else result_from_json(_open(text)["result"])
+    return None if text is None else result_from_json(open_document(text)["result"])
 
 
 def encode_run_inputs(run: Run) -> str:
-    return _close(
+    return close_document(
         {
             "params": dict(run.params),
             "arguments": dict(run.arguments),
@@ -61,7 +61,7 @@ def encode_run_inputs(run: Run) -> str:
 
 def decode_run_inputs(text: str) -> dict[str, Any]:
     """The fields of a Run of the same names."""
-    document = _open(text)
+    document = open_document(text)
     return {
         "params": document["params"],
         "arguments": document["arguments"],
@@ -72,7 +72,7 @@ def decode_run_inputs(text: str) -> dict[str, Any]:
 
 def encode_wanted(feedback: SubjectFeedback) -> str:
     subject, notice = feedback.subject, feedback.notice
-    return _close(
+    return close_document(
         {
             "branch": subject.branch,
             "sha": subject.sha,
@@ -89,7 +89,7 @@ def encode_wanted(feedback: SubjectFeedback) -> str:
 
 
 def encode_shown(shown: Shown) -> str:
-    return _close(
+    return close_document(
         {
             "comment_id": shown.comment_id,
             "comment_digest": shown.comment_digest,
@@ -100,7 +100,7 @@ def encode_shown(shown: Shown) -> str:
 
 
 def decode_feedback(repository: str, number: int | None, *, wanted: str, shown: str) -> SubjectFeedback:
-    want, show = _open(wanted), _open(shown)
+    want, show = open_document(wanted), open_document(shown)
     notice = want["notice"]
     return SubjectFeedback(
         subject=Subject(repository, number, branch=want["branch"], sha=want["sha"]),
@@ -122,16 +122,16 @@ def decode_feedback(repository: str, number: int | None, *, wanted: str, shown: 
 
 
 def encode_reply_wanted(reply: Reply) -> str:
-    return _close({"comment_id": reply.comment_id, "reaction": reply.reaction.value, "body": reply.body})
+    return close_document({"comment_id": reply.comment_id, "reaction": reply.reaction.value, "body": reply.body})
 
 
 def encode_reply_shown(reply: Reply) -> str:
     reaction = reply.shown_reaction
-    return _close({"shown_reaction": reaction and reaction.value, "posted_id": reply.posted_id})
+    return close_document({"shown_reaction": reaction and reaction.value, "posted_id": reply.posted_id})
 
 
 def decode_reply(reply_id: str, repository: str, number: int, *, wanted: str, shown: str) -> Reply:
-    want, show = _open(wanted), _open(shown)
+    want, show = open_document(wanted), open_document(shown)
     reaction = show["shown_reaction"]
     return Reply(
         id=reply_id,
@@ -146,28 +146,28 @@ def decode_reply(reply_id: str, repository: str, number: int, *, wanted: str, sh
 
 
 def encode_details(details: Mapping[str, str]) -> str:
-    return _close({"details": dict(details)})
+    return close_document({"details": dict(details)})
 
 
 def decode_details(text: str) -> dict[str, str]:
-    details: dict[str, str] = _open(text)["details"]
+    details: dict[str, str] = open_document(text)["details"]
     return details
 
 
 def encode_annotations(annotations: Iterable[Annotation]) -> str:
-    return _close({"annotations": _annotations(annotations)})
+    return close_document({"annotations": _annotations(annotations)})
 
 
 def decode_annotations(text: str) -> tuple[Annotation, ...]:
-    return _annotations_back(_open(text)["annotations"])
+    return _annotations_back(open_document(text)["annotations"])
 
 
 def encode_names(names: Iterable[str]) -> str:
-    return _close({"names": list(names)})
+    return close_document({"names": list(names)})
 
 
 def decode_names(text: str) -> tuple[str, ...]:
-    return tuple(_open(text)["names"])
+    return tuple(open_document(text)["names"])
 
 
 def _annotations(annotations: Iterable[Annotation]) -> list[list[Any]]:

@@ -26,11 +26,13 @@ from sqlalchemy import (
 
 from bot.ports.store import Claim, Kind
 from bot.store.columns import Moment
-from bot.store.tables import DELIVERIES, FEEDBACK, REPOSITORIES, RUNS
+from bot.store.tables import DELIVERIES, DEPLOYMENTS, FEEDBACK, REPOSITORIES, RUNS, VERSIONS
 
 TABLES: Mapping[Kind, Table] = {
     Kind.DELIVERY: DELIVERIES,
     Kind.RUN: RUNS,
+    Kind.VERSION: VERSIONS,
+    Kind.DEPLOYMENT: DEPLOYMENTS,
     Kind.FEEDBACK: FEEDBACK,
     Kind.REPOSITORY: REPOSITORIES,
 }

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, func, or_, select, update
 
+from bot.domain.pipeline import DEPLOY
 from bot.domain.run import ACTIVE_PHASES, Phase, Run
 from bot.store.database import add_if_new
 from bot.store.encode import decode_result, decode_run_inputs, encode_result, encode_run_inputs
@@ -16,8 +17,9 @@ from bot.store.tables import RUNS
 _ACTIVE = sorted(phase.value for phase in ACTIVE_PHASES)
 _NEWEST_FIRST = (RUNS.c.requested_at.desc(), RUNS.c.seq.desc())
 _OLDEST_FIRST = (RUNS.c.requested_at, RUNS.c.seq)
-_IS_STARTED = RUNS.c.phase.in_([Phase.STARTING.value, Phase.RUNNING.value])
-_WAITS = and_(RUNS.c.phase == Phase.QUEUED.value, RUNS.c.cancel_requested_by.is_(None))
+_MEASURES = RUNS.c.pipeline != DEPLOY  # a deployment takes no place, so that it never waits behind training
+_IS_STARTED = and_(RUNS.c.phase.in_([Phase.STARTING.value, Phase.RUNNING.value]), _MEASURES)
+_WAITS = and_(RUNS.c.phase == Phase.QUEUED.value, RUNS.c.cancel_requested_by.is_(None), _MEASURES)
 
 
 def add(connection: Connection, run: Run, now: datetime) -> bool:
@@ -58,7 +60,7 @@ def find(
     active: bool | None,
     limit: int,
 ) -> list[Run]:
-    conditions: list[ColumnElement[bool]] = []
+    conditions: list[ColumnElement[bool]] = [_MEASURES]
     if repository is not None:
         conditions.append(RUNS.c.repository == repository)
     if number is not None:
@@ -151,6 +153,7 @@ def _values(run: Run) -> dict[str, Any]:
         "has_metrics": bool(run.result and run.result.metrics),
         "reused_run": run.reused_run,
         "base_run": run.base_run,
+        "production_version": run.production_version,
         "force": run.force,
     }
 
@@ -174,6 +177,7 @@ def _run(row: Row[Any]) -> Run:
         result=decode_result(row.result),
         reused_run=row.reused_run,
         base_run=row.base_run,
+        production_version=row.production_version,
         cancel_requested_by=row.cancel_requested_by,
         superseded_by=row.superseded_by,
         force=row.force,

@@ -8,11 +8,14 @@ from datetime import datetime
 
 from sqlalchemy import text
 
+from bot.domain.approval import Approval
 from bot.domain.change import Change, ChangeState, Delivery, Repository
+from bot.domain.deployment import Deployment, DeploymentPhase
 from bot.domain.feedback import LedgerEntry, Reply, SubjectFeedback, Waiver
 from bot.domain.run import Run
+from bot.domain.version import Assignment, Version
 from bot.ports.store import Claim, Kind
-from bot.store import changes, feedback, inbox, ledger, rows, runs
+from bot.store import changes, deployments, feedback, inbox, ledger, rows, runs, versions
 from bot.store.database import Database, connect
 from bot.store.hints import Hints
 from bot.store.migrate import migrate
@@ -186,6 +189,66 @@ class SqlStore:
         with self.database.read() as connection:
             return runs.oldest_queued(connection, limit)
 
+    def version(self, version_id: str) -> Version | None:
+        with self.database.read() as connection:
+            return versions.get(connection, version_id)
+
+    def versions(self, *, repository: str | None = None, model: str | None = None, limit: int = 1000) -> list[Version]:
+        with self.database.read() as connection:
+            return versions.find(connection, repository=repository, model=model, limit=limit)
+
+    def assignments(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        limit: int = 1000,
+    ) -> list[Assignment]:
+        with self.database.read() as connection:
+            return versions.assignments(
+                connection, repository=repository, model=model, environment=environment, limit=limit
+            )
+
+    def deployment(self, deployment_id: str) -> Deployment | None:
+        with self.database.read() as connection:
+            return deployments.get(connection, deployment_id)
+
+    def deployment_of_run(self, run_id: str) -> Deployment | None:
+        with self.database.read() as connection:
+            return deployments.of_pipeline_run(connection, run_id)
+
+    def deployments(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        number: int | None = None,
+        active: bool | None = None,
+        phase: DeploymentPhase | None = None,
+        limit: int = 100,
+    ) -> list[Deployment]:
+        with self.database.read() as connection:
+            return deployments.find(
+                connection,
+                repository=repository,
+                model=model,
+                environment=environment,
+                number=number,
+                active=active,
+                phase=phase,
+                limit=limit,
+            )
+
+    def place_in_line(self, deployment: Deployment) -> int:
+        with self.database.read() as connection:
+            return deployments.place_in_line(connection, deployment)
+
+    def approvals(self, deployment_id: str) -> list[Approval]:
+        with self.database.read() as connection:
+            return deployments.approvals(connection, deployment_id)
+
     def feedback(self, row_id: str) -> SubjectFeedback | None:
         with self.database.read() as connection:
             return feedback.get(connection, row_id)
@@ -215,6 +278,8 @@ class SqlStore:
             return {
                 **inbox.counts(connection),
                 **runs.counts(connection),
+                **versions.counts(connection),
+                **deployments.counts(connection),
                 **feedback.counts(connection),
                 **changes.repository_counts(connection),
             }

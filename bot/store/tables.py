@@ -1,7 +1,7 @@
 """The tables, as the newest migration leaves them (a test compares).
 
-`deliveries`, `runs`, `feedback` and `repositories` are converged by the loop and share the columns of `_loop`:
-a row is due when `next_check_at` has come and no lease holds it.
+`deliveries`, `runs`, `versions`, `deployments`, `feedback` and `repositories` are converged by the loop and share the
+columns of `_loop`: a row is due when `next_check_at` has come and no lease holds it.
 """
 
 from __future__ import annotations
@@ -135,6 +135,7 @@ RUNS = Table(
     Column("ended_at", Moment()),
     Column("reused_run", Name),
     Column("base_run", Name),
+    Column("production_version", Name),
     Column("cancel_requested_by", Name),
     Column("superseded_by", Name),
     Column("force", Boolean, nullable=False),
@@ -190,6 +191,83 @@ LEDGER = Table(
     Column("subject", Words(4_000), nullable=False),
     Column("details", Text, nullable=False),
     Index("ix_ledger_repository", "repository", "seq"),
+    sqlite_autoincrement=True,
+)
+
+VERSIONS = Table(
+    "versions",
+    METADATA,
+    _serial(),
+    Column("id", Name, nullable=False, unique=True),
+    Column("repository", Name, nullable=False),
+    Column("model", Name, nullable=False),
+    Column("phase", Name, nullable=False),
+    Column("commit_sha", Name, nullable=False),
+    Column("at", Moment(), nullable=False),
+    *_loop(),
+    Column("details", Text, nullable=False),
+    *_loop_indexes("versions"),
+    Index("ix_versions_model", "repository", "model", "at"),
+    sqlite_autoincrement=True,
+)
+
+ASSIGNMENTS = Table(
+    "assignments",
+    METADATA,
+    Column("repository", Name, primary_key=True),
+    Column("model", Name, primary_key=True),
+    Column("environment", Name, primary_key=True),
+    Column("serial", Number, primary_key=True, autoincrement=False),
+    Column("commit_sha", Name, nullable=False),
+    Column("made_by", Name, nullable=False),
+    Column("at", Moment(), nullable=False),
+    Column("deployment_id", Name, nullable=False),
+)
+
+DEPLOYMENTS = Table(
+    "deployments",
+    METADATA,
+    _serial(),
+    Column("id", Name, nullable=False, unique=True),
+    Column("repository", Name, nullable=False),
+    Column("model", Name, nullable=False),
+    Column("environment", Name, nullable=False),
+    Column("number", Number),
+    Column("phase", Name, nullable=False),
+    Column("requested_at", Moment(), nullable=False),
+    Column("live_at", Moment()),
+    Column("ended_at", Moment()),
+    Column("pipeline_run", Name, nullable=False),
+    Column("cancel_requested_by", Name),
+    *_loop(),
+    Column("details", Text, nullable=False),
+    *_loop_indexes("deployments"),
+    Index("ix_deployments_place", "repository", "model", "environment", "requested_at"),
+    Index("ix_deployments_phase", "phase", "requested_at"),
+    partial("ix_deployments_change", "repository", "number", "requested_at", where="number IS NOT NULL"),
+    partial(
+        "uq_deployments_turn",
+        "repository",
+        "model",
+        "environment",
+        where="phase IN ('registering', 'deploying')",
+        unique=True,
+    ),
+    sqlite_autoincrement=True,
+)
+
+APPROVALS = Table(
+    "approvals",
+    METADATA,
+    _serial(),
+    Column("deployment_id", Name, nullable=False),
+    Column("source", Name, nullable=False),
+    Column("person", Name, nullable=False),
+    Column("at", Moment(), nullable=False),
+    Column("decision", Name, nullable=False),
+    Column("thing", Name, nullable=False),
+    Column("reason", Words(10_000), nullable=False),
+    UniqueConstraint("deployment_id", "source"),
     sqlite_autoincrement=True,
 )
 

@@ -7,11 +7,14 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from bot.domain.approval import Approval
 from bot.domain.change import Change, Repository
+from bot.domain.deployment import Deployment
 from bot.domain.feedback import LedgerEntry, Reply, Shown, SubjectFeedback, Waiver
 from bot.domain.run import Run
+from bot.domain.version import Assignment, Version, VersionPhase
 from bot.ports.store import Claim, Kind, LeaseLost, Overtaken
-from bot.store import changes, ledger, rows, runs
+from bot.store import changes, deployments, ledger, rows, runs, versions
 from bot.store import feedback as feedback_rows
 from bot.store.columns import short_name
 from bot.store.tables import CHANGES
@@ -78,6 +81,42 @@ class SqlTransaction:
             self._wrote(Kind.RUN, run_id)
             self.made_due.add(Kind.RUN)
         return asked
+
+    def add_version(self, version: Version, *, now: datetime) -> bool:
+        added = versions.add(self._connection, version, now)
+        if added and version.phase is VersionPhase.WANTED:
+            self.made_due.add(Kind.VERSION)
+        return added
+
+    def save_version(self, version: Version) -> None:
+        versions.save(self._connection, version)
+        self._wrote(Kind.VERSION, version.id)
+
+    def save_assignment(self, assignment: Assignment) -> None:
+        versions.save_assignment(self._connection, assignment)
+
+    def remove_assignment(self, assignment: Assignment) -> None:
+        versions.remove_assignment(self._connection, assignment)
+
+    def add_deployment(self, deployment: Deployment, *, now: datetime) -> bool:
+        added = deployments.add(self._connection, deployment, now)
+        if added and deployment.phase.is_active:
+            self.made_due.add(Kind.DEPLOYMENT)
+        return added
+
+    def save_deployment(self, deployment: Deployment) -> None:
+        deployments.save(self._connection, deployment)
+        self._wrote(Kind.DEPLOYMENT, deployment.id)
+
+    def request_deployment_cancel(self, deployment_id: str, *, by: str, now: datetime) -> bool:
+        asked = deployments.request_cancel(self._connection, deployment_id, by=by, now=now)
+        if asked:
+            self._wrote(Kind.DEPLOYMENT, deployment_id)
+            self.made_due.add(Kind.DEPLOYMENT)
+        return asked
+
+    def add_approval(self, approval: Approval) -> bool:
+        return deployments.add_approval(self._connection, approval)
 
     def show(self, feedback: SubjectFeedback, *, now: datetime) -> None:
         feedback_rows.show(self._connection, feedback, now)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from bot.domain.approval import Approval, Decision
 from bot.domain.change import Change, ChangeState, Delivery, Repository
+from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase
 from bot.domain.result import (
     ColumnSummary,
     DataSummary,
@@ -19,6 +21,7 @@ from bot.domain.result import (
     StepResult,
 )
 from bot.domain.run import Phase, Run
+from bot.domain.version import Assignment, Version, VersionLock, VersionNumber, VersionPhase, version_id
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, 123456, tzinfo=UTC)
 REPOSITORY = Repository(key="plain/models", clone_address="/srv/git/models.git", default_branch="main")
@@ -109,3 +112,78 @@ def a_result(run_id: str, **fields: Any) -> Result:
         "failure": Failure("train", FailureKind.SIGNAL, "killed", "Give it more memory.", (Frame("train.py", 3, "f"),)),
     }
     return Result(**{**defaults, **fields})
+
+
+def a_lock(**fields: Any) -> VersionLock:
+    defaults: dict[str, Any] = {
+        "model": "churn",
+        "number": VersionNumber(1, 0, 0),
+        "sha": "a" * 40,
+        "run_id": "run-1",
+        "run_key": "key-1",
+        "pipeline_version": "0123456789ab",
+        "artifacts": "file:///srv/artifacts/runs/run-1",
+        "model_digest": "e" * 64,
+        "model_size_bytes": 4096,
+        "code_digest": "f" * 64,
+        "model_path": "models/churn",
+        "serve": "sklearn",
+    }
+    return VersionLock(**{**defaults, **fields})
+
+
+def a_version(run_id: str = "run-1", **fields: Any) -> Version:
+    lock = fields.pop("lock", None) or a_lock(run_id=run_id)
+    defaults: dict[str, Any] = {
+        "id": version_id(REPOSITORY.key, lock.model, run_id),
+        "repository": REPOSITORY.key,
+        "lock": lock,
+        "phase": VersionPhase.WANTED,
+        "by": "alice",
+        "at": NOW,
+    }
+    return Version(**{**defaults, **fields})
+
+
+def an_assignment(serial: int = 1, **fields: Any) -> Assignment:
+    defaults: dict[str, Any] = {
+        "repository": REPOSITORY.key,
+        "model": "churn",
+        "environment": "production",
+        "serial": serial,
+        "commit_sha": "c" * 40,
+        "by": "alice",
+        "at": NOW,
+        "deployment_id": "dep-1",
+    }
+    return Assignment(**{**defaults, **fields})
+
+
+def a_deployment(deployment_id: str, **fields: Any) -> Deployment:
+    defaults: dict[str, Any] = {
+        "id": deployment_id,
+        "kind": DeploymentKind.DEPLOY,
+        "repository": REPOSITORY.key,
+        "model": "churn",
+        "environment": "production",
+        "number": 7,
+        "branch": "better",
+        "sha": "a" * 40,
+        "trigger": "comment:1:1",
+        "requested_by": "alice",
+        "requested_at": NOW,
+        "phase": DeploymentPhase.WAITING_FOR_APPROVAL,
+    }
+    return Deployment(**{**defaults, **fields})
+
+
+def an_approval(source: str, **fields: Any) -> Approval:
+    defaults: dict[str, Any] = {
+        "deployment_id": "dep-1",
+        "by": "bob",
+        "at": NOW,
+        "decision": Decision.APPROVED,
+        "thing": "t" * 32,
+        "source": source,
+    }
+    return Approval(**{**defaults, **fields})

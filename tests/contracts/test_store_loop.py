@@ -10,7 +10,7 @@ from bot.domain.feedback import LedgerEntry, Reaction, Reply, Shown, Subject, Su
 from bot.domain.run import Phase
 from bot.ports.store import Kind, LeaseLost
 from bot.store import SqlStore
-from tests.contracts.store_examples import NOW, REPOSITORY, a_delivery, a_run, later
+from tests.contracts.store_examples import NOW, REPOSITORY, a_delivery, a_deployment, a_run, a_version, later
 
 SUBJECT = Subject(REPOSITORY.key, 1, "trees", "c" * 40)
 
@@ -34,12 +34,16 @@ def test_new_rows_of_every_kind_are_due_at_once(store):
     with store.transaction() as tx:
         tx.add_repository(REPOSITORY, now=NOW)
         tx.add_run(a_run("run-1"), now=NOW)
+        tx.add_version(a_version("run-1"), now=NOW)
+        tx.add_deployment(a_deployment("dep-1"), now=NOW)
         tx.show(SubjectFeedback(SUBJECT), now=NOW)
         tx.add_reply(Reply("reply:7", REPOSITORY.key, 1, "7", Reaction.DONE, "ok"), now=NOW)
 
     assert {kind: {claim.id for claim in store.claim(kind, limit=10, lease_s=60, now=NOW)} for kind in Kind} == {
         Kind.DELIVERY: {"d1"},
         Kind.RUN: {"run-1"},
+        Kind.VERSION: {"version:plain/models:churn:run-1"},
+        Kind.DEPLOYMENT: {"dep-1"},
         Kind.FEEDBACK: {"subject:plain/models#1", "reply:7"},
         Kind.REPOSITORY: {"plain/models"},
     }
