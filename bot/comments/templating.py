@@ -40,6 +40,7 @@ def _environment() -> Environment:
         "duration": lambda seconds: Markdown(report_words.shown_duration(seconds)),
         "bytes": lambda size: Markdown(report_words.shown_bytes(size)),
         "value": lambda value: code_span(report_words.shown_value(value)),
+        "exit": lambda step: Markdown(report_words.shown_exit(step.exit_code)),
         "took": lambda step: report_words.seconds_between(step.started_at, step.ended_at),
     }
     return environment

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import signal
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
@@ -159,6 +160,18 @@ def shown_value(value: JsonValue, *, limit: int = 60) -> str:
 
 def shown_share(share: float) -> str:
     return f"{share * 100:.1f} %"
+
+
+def shown_exit(exit_code: int | None) -> str:
+    """Such as `exit code 1`, or `ended by SIGKILL` of what a signal ended; nothing of success."""
+    if not exit_code:
+        return ""
+    if exit_code > 0:
+        return f"exit code {exit_code}"
+    try:
+        return f"ended by {signal.Signals(-exit_code).name}"
+    except ValueError:  # a real-time signal, or a number that a result file made up
+        return f"ended by signal {-exit_code}"
 
 
 def seconds_between(start: datetime | None, end: datetime | None) -> float | None:

@@ -31,3 +31,10 @@ def test_such_a_run_is_not_said_to_have_had_the_same_data() -> None:
     comment = render_comment(report(state(Phase.FAILED, failed)), limit=65_536)
 
     assert "Same params as `main`." in comment
+
+
+def test_a_step_that_a_signal_ended_is_shown_with_the_signals_name() -> None:
+    canceled = replace(good_result().steps[1], state="canceled", exit_code=-15)
+    comment = render_comment(report(state(Phase.CANCELED, replace(good_result(), steps=(canceled,)))), limit=65_536)
+
+    assert "– canceled (ended by SIGTERM)" in comment
