@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.project import JsonValue
-from bot.domain.result import Metric
+from bot.domain.masking import mask
+from bot.domain.project import JsonValue, Model
+from bot.domain.result import Metric, Result
+from bot.domain.run import Run
 
 _NUMBER = re.compile(r"v?(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})\.(0|[1-9][0-9]{0,8})")
 
@@ -71,6 +73,7 @@ class VersionLock:
     data_sha: str = ""
     data_path: str = ""
     data_digest: str = ""
+    data_rows: int | None = None  # of one table of modest size
     params: Mapping[str, JsonValue] = field(default_factory=dict)
     split: Mapping[str, JsonValue] = field(default_factory=dict)
     environment: Mapping[str, JsonValue] = field(default_factory=dict)
@@ -83,12 +86,54 @@ class VersionLock:
         return version_tag(self.model, self.number)
 
 
+def lock_of(
+    run: Run,
+    result: Result,
+    *,
+    model: Model,
+    number: VersionNumber,
+    artifacts: str,
+    code_digest: str,
+    waived: tuple[str, ...] = (),
+) -> VersionLock:
+    """`run` is the one whose commit becomes the version's parent; where it reused another's `result`, that one trained
+    the model. What ran is taken from the run, which the model's own code can not have written."""
+    data = result.data
+    lineage = run.arguments.get("lineage", {})
+    return VersionLock(
+        model=run.model,
+        number=number,
+        sha=run.sha,
+        run_id=run.reused_run or run.id,
+        run_key=run.key,
+        pipeline_version=lineage.get("pipeline_version", result.pipeline_version),
+        artifacts=artifacts,
+        model_digest=result.model_digest,
+        model_size_bytes=result.model_size_bytes,
+        code_digest=code_digest,
+        model_path=str(run.arguments.get("model_path", model.path)),
+        serve=model.deploy.serve if model.deploy is not None else "",
+        data_address=mask(str(run.arguments.get("data_address", ""))),
+        data_sha=str(run.arguments.get("data_sha", "")),
+        data_path=str(run.arguments.get("data_path", "")),
+        data_digest=data.digest if data is not None else "",
+        data_rows=data.rows if data is not None else None,
+        params=run.params,
+        split=run.arguments.get("split", {}),
+        environment=run.arguments.get("environment", {}),
+        metrics=result.metrics,
+        gates=run.gates,
+        waived=waived,
+    )
+
+
 def version_tag(model: str, number: VersionNumber) -> str:
     return f"{model}@{number}"
 
 
 def assignment_tag(model: str, environment: str, serial: int) -> str:
-    return f"{model}#{environment}#{serial}"
+    """GTO takes a tag without a serial, too, and people may have made some: their `serial` is 0."""
+    return f"{model}#{environment}#{serial}" if serial else f"{model}#{environment}"
 
 
 class VersionPhase(StrEnum):

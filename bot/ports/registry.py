@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
@@ -30,10 +31,21 @@ class TaggedVersion:
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """All that a repository's tags say: versions by rising number, assignments in the order in which they were made."""
+    """All that a repository's tags say: versions by rising number, assignments in the order in which they were made.
+
+    A version that was taken back (GTO's `churn@v1.2.0!`) is left out together with its assignments, and so is an
+    assignment that was taken back (`churn#production!#5`), as `gto show` does. Their tags remain, so what is new is
+    numbered after `numbers` and `serials`: the highest that any tag of a model has. Serials count over all
+    environments of a model, as GTO's do.
+    """
 
     versions: tuple[TaggedVersion, ...] = ()
     assignments: tuple[Assignment, ...] = ()
+    numbers: Mapping[str, VersionNumber] = field(default_factory=dict)
+    serials: Mapping[str, int] = field(default_factory=dict)
+
+    def next_serial(self, model: str) -> int:
+        return self.serials.get(model, 0) + 1
 
 
 class Registry(Protocol):

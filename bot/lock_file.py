@@ -1,0 +1,154 @@
+"""`mlops.lock` to `VersionLock` and back. Whoever may push a tag may write one, so it is hostile until checked.
+
+It is JSON, which is YAML too: in git it is read by people, and five thousand of them are parsed in a second.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict
+from typing import Any, TypeVar
+
+from bot.domain.errors import UserError
+from bot.domain.project import JsonValue
+from bot.domain.result import Metric
+from bot.domain.version import VersionLock, VersionNumber, parse_number
+
+T = TypeVar("T")
+
+LOCK_FILE = "mlops.lock"
+LOCK_LIMIT_BYTES = 256 * 1024
+LOCK_FORMAT = 1
+LARGEST_WHOLE = 2**63 - 1
+DEEPEST = 20  # levels of params
+
+
+class BadLock(UserError):
+    """The file is not a lock that this bot can read."""
+
+
+def render_lock(lock: VersionLock) -> bytes:
+    """The same bytes for equal locks. Raises UserError for a number that JSON does not have, and for a lock that would be too large."""
+    document = {"format": LOCK_FORMAT, **asdict(lock), "number": str(lock.number)}
+    try:
+        text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)
+    except ValueError as error:
+        raise UserError(
+            f"{LOCK_FILE} can not hold a number of the run: {error}.", "Params and metrics have to be finite numbers."
+        ) from error
+    content = f"{text}\n".encode("utf-8", "replace")  # a lone surrogate can be neither stored nor sent
+    if len(content) > LOCK_LIMIT_BYTES:
+        raise UserError(
+            f"{LOCK_FILE} of {lock.tag} would be larger than {LOCK_LIMIT_BYTES} bytes.",
+            "Report fewer metrics, or shorten the params.",
+        )
+    return content
+
+
+def parse_lock(content: bytes) -> VersionLock:
+    """Fields of later formats are ignored. Raises BadLock, which names the place."""
+    if len(content) > LOCK_LIMIT_BYTES:
+        raise BadLock(f"{LOCK_FILE} is larger than {LOCK_LIMIT_BYTES} bytes.")
+    try:
+        document = json.loads(content)
+        if b"\\ud" in content.lower():  # written by another hand than ours
+            document = json.loads(json.dumps(document, ensure_ascii=False).encode("utf-8", "replace"))
+    except (ValueError, RecursionError) as error:
+        raise BadLock(f"{LOCK_FILE} is not JSON: {str(error)[:200]}.") from error
+    try:
+        return _lock(_mapping(document))
+    except KeyError as error:
+        raise BadLock(f"{LOCK_FILE} lacks `{error.args[0]}`.") from error
+    except (TypeError, ValueError, OverflowError, RecursionError) as error:
+        raise BadLock(f"{LOCK_FILE} does not have the expected shape: {str(error)[:200]}.") from error
+
+
+def _lock(raw: Mapping[str, Any]) -> VersionLock:
+    return VersionLock(
+        model=_text(raw["model"]),
+        number=_number(raw["number"]),
+        sha=_text(raw["sha"]),
+        run_id=_text(raw["run_id"]),
+        run_key=_text(raw["run_key"]),
+        pipeline_version=_text(raw["pipeline_version"]),
+        artifacts=_text(raw["artifacts"]),
+        model_digest=_text(raw["model_digest"]),
+        model_size_bytes=_size(raw["model_size_bytes"]),
+        code_digest=_text(raw["code_digest"]),
+        model_path=_text(raw["model_path"]),
+        serve=_text(raw["serve"]),
+        data_address=_text(raw.get("data_address", "")),
+        data_sha=_text(raw.get("data_sha", "")),
+        data_path=_text(raw.get("data_path", "")),
+        data_digest=_text(raw.get("data_digest", "")),
+        data_rows=_optional(raw.get("data_rows"), _size),
+        params=_json_object(raw.get("params", {})),
+        split=_json_object(raw.get("split", {})),
+        environment=_json_object(raw.get("environment", {})),
+        metrics={_text(name): _metric(_mapping(metric)) for name, metric in _mapping(raw.get("metrics", {})).items()},
+        gates=_texts(raw.get("gates", [])),
+        waived=_texts(raw.get("waived", [])),
+    )
+
+
+def _number(value: object) -> VersionNumber:
+    number = parse_number(_text(value))
+    if number is None:
+        raise ValueError(f"`number`: expected a version, found {value!r}")
+    return number
+
+
+def _metric(raw: Mapping[str, Any]) -> Metric:
+    return Metric(value=_finite(raw["value"]), std=_optional(raw.get("std"), _finite))
+
+
+def _json_object(value: object) -> dict[str, JsonValue]:
+    return dict(_shallow(_mapping(value)))
+
+
+def _texts(value: object) -> tuple[str, ...]:
+    if not isinstance(value, list):
+        raise TypeError(f"expected a list, found {type(value).__name__}")
+    return tuple(_text(item) for item in value)
+
+
+def _optional(value: Any, convert: Callable[[Any], T]) -> T | None:
+    return None if value is None else convert(value)
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"expected text, found {type(value).__name__}")
+    return value
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object, found {type(value).__name__}")
+    return value
+
+
+def _shallow(value: T, depth: int = DEEPEST) -> T:
+    """Deeper values could be read, but neither stored nor shown; NaN and infinity are not JSON."""
+    if depth == 0:
+        raise ValueError(f"expected at most {DEEPEST} levels")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError(f"expected a finite number, found {value}")
+    items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
+    for item in items:
+        _shallow(item, depth - 1)
+    return value
+
+
+def _finite(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        raise ValueError(f"expected a finite number, found {str(value)[:40]!r}")
+    return float(value)
+
+
+def _size(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_WHOLE:
+        raise ValueError(f"expected a whole number of 63 bits, found {str(value)[:40]!r}")
+    return value
