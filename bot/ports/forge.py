@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
@@ -126,6 +127,9 @@ class Forge(Protocol):
     def is_member(self, group: str, user: str) -> bool:
         """Whether a user is in a team or group now, for example `acme/ml-leads`. A group that the bot can not see, or
         that does not exist, has no members."""
+
+    def saves_quota_until(self, repository: str) -> datetime | None:
+        """While little is left of the forge's quota: until when. What only shows progress waits until then."""
 
     def repository_of(self, clone_address: str) -> str | None:
         """The key of the repository with this address, watched or not; None when it is not on this forge."""

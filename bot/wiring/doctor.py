@@ -43,6 +43,7 @@ def machine_checks(settings: Settings) -> dict[str, Check]:
     if settings.github is not None:
         has_secret = bool(settings.github.webhook_secrets)
         checks["webhooks github"] = lambda: _webhooks(settings, "github", has_secret=has_secret)
+        checks["permissions github"] = lambda: _more_than_reports(settings)
     if settings.gitlab is not None:
         checks["webhooks gitlab"] = lambda: _webhooks(settings, "gitlab", has_secret=True)
     return checks
@@ -155,6 +156,13 @@ def _hooks(repositories: Path) -> str:
             "Mend that, then start the service, or `mlops-bot watch` the repository: both write the hook anew.",
         )
     return f"in all {len(found)} bare repositories" if found else "no bare repository is watched"
+
+
+def _more_than_reports(settings: Settings) -> str:
+    from bot.forges.github.health import check_extras
+
+    assert settings.github is not None
+    return check_extras(settings.github, utc_now)
 
 
 def _webhooks(settings: Settings, forge: str, *, has_secret: bool) -> str:

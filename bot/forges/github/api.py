@@ -28,12 +28,14 @@ from bot.domain.clock import Clock
 from bot.domain.errors import UserError
 from bot.domain.feedback import Reaction
 from bot.forges.github import webhook
-from bot.forges.github.auth import READ_CODE
+from bot.forges.github.auth import PUSH_CODE, READ_CODE
+from bot.forges.github.authors import Authors
 from bot.forges.github.changes import Changes
 from bot.forges.github.checks import LONGEST_TEXT, Checks
 from bot.forges.github.client import Client
 from bot.forges.github.comments import LONGEST_COMMENT, Comments
 from bot.forges.github.conversations import Conversations
+from bot.forges.github.deployments import Deployments
 from bot.forges.github.fields import integer, json_object, mapping
 from bot.forges.github.health import Health
 from bot.forges.github.hooks import AccessChanged, Hook, Source, SuiteRerun, read_hooks, source_of
@@ -48,7 +50,8 @@ from bot.forges.github.redelivery import redeliver_failed
 from bot.forges.github.repositories import Repositories
 from bot.forges.github.settings import GitHubSettings
 from bot.forges.github.statuses import Statuses
-from bot.ports.forge import BadPayload, Capabilities, GitCredential, Permission
+from bot.forges.github.teams import Teams
+from bot.ports.forge import BadPayload, Capabilities, ForgeDeployment, GitCredential, Permission
 from bot.ports.git import Git
 
 log = structlog.get_logger()
@@ -65,6 +68,7 @@ class GitHubForge:
             buttons=settings.is_app,
             comment_limit=LONGEST_COMMENT,
             check_text_limit=LONGEST_TEXT,
+            deployments=True,
             progress_every_s=10.0,
         )
         self._settings = settings
@@ -81,6 +85,9 @@ class GitHubForge:
         self._members = Members(self._client, clock)
         self._runs = Checks(self._client, settings.app_id, self._newness)
         self._checks = self._runs if settings.is_app else Statuses(self._client)
+        self._deployments = Deployments(self._client)
+        self._authors = Authors(self._client)
+        self._teams = Teams(self._client)
         self._health = Health(self._client, settings, clock)
 
     @property
@@ -136,12 +143,26 @@ class GitHubForge:
     def put_check(self, repository: str, check: Check, *, known_id: str | None) -> str:
         return self._checks.put(full_name_of(_checked(repository)), check, known_id=known_id)
 
-    def credential(self, repository: str) -> GitCredential | None:
-        """May read this one repository's code, and nothing else; a person's token may do what the person may."""
+    def put_deployment(self, repository: str, deployment: ForgeDeployment, *, known_id: str | None) -> str:
+        return self._deployments.put(full_name_of(_checked(repository)), deployment, known_id=known_id)
+
+    def authors(self, change: Change) -> frozenset[str]:
+        _checked(change.repository)
+        return self._authors.of(change)
+
+    def is_member(self, group: str, user: str) -> bool:
+        return self._teams.has(group, user)
+
+    def saves_quota_until(self, repository: str) -> datetime | None:
+        return self._client.low_until(full_name_of(_checked(repository)))
+
+    def credential(self, repository: str, *, may_push: bool = False) -> GitCredential | None:
+        """May read this one repository's code, or also push to it, and nothing else; a person's token may do what the
+        person may."""
         full_name = full_name_of(_checked(repository))
         if not self._settings.names(full_name):
             return None
-        token = self._client.authority.token(full_name, READ_CODE)
+        token = self._client.authority.token(full_name, PUSH_CODE if may_push else READ_CODE)
         return GitCredential(self._settings.git_origin, username="x-access-token", password=token.value)
 
     def repository_of(self, clone_address: str) -> str | None:

@@ -22,7 +22,11 @@ Permissions = Mapping[str, str]
 TALK: Permissions = {"checks": "write", "issues": "write", "metadata": "read", "pull_requests": "write"}
 READ_CODE: Permissions = {"contents": "read", "metadata": "read"}
 LIST: Permissions = {"metadata": "read"}
-ALL: Permissions = {**TALK, **READ_CODE}
+REPORT: Permissions = {**TALK, **READ_CODE}
+SHOW_DEPLOYMENTS: Permissions = {"deployments": "write", "metadata": "read"}
+PUSH_CODE: Permissions = {"contents": "write", "metadata": "read"}
+SEE_TEAMS: Permissions = {"members": "read"}  # of the organization
+ALL: Permissions = {**REPORT, **SHOW_DEPLOYMENTS, **PUSH_CODE, **SEE_TEAMS}
 
 JWT_VALID_S = 540  # GitHub takes 10 minutes at the most
 # a token that is handed out must last for a clone
@@ -54,6 +58,9 @@ class Authority(Protocol):
     def token(self, full_name: str, permissions: Permissions) -> Token:
         """A token for this repository alone, where that is possible."""
 
+    def of_organization(self, name: str, permissions: Permissions) -> Token:
+        """For what is about an organization. Raises UserError where the bot has no business."""
+
     def own(self) -> Token:
         """For what is about no repository."""
 
@@ -62,17 +69,23 @@ class Authority(Protocol):
 
 
 class OneToken:
-    """A person's token. It is for the configured repositories alone, though GitHub might take it for others."""
+    """A person's token. It is for the configured `repositories` alone, though GitHub might take it for others."""
 
-    def __init__(self, value: str, names: Callable[[str], bool]) -> None:
+    def __init__(self, value: str, repositories: Iterable[str]) -> None:
         self._token = Token(value, "user")
-        self._names = names
+        self._names = frozenset(name.casefold() for name in repositories)
+        self._owners = frozenset(name.partition("/")[0] for name in self._names)
 
     def token(self, full_name: str, permissions: Permissions) -> Token:  # noqa: ARG002 - it is what it is
-        if not self._names(full_name):
+        if full_name.casefold() not in self._names:
             raise UserError(
                 f"The bot's GitHub token is not for {full_name}.", "Add it to MLOPS_BOT_GITHUB_REPOSITORIES."
             )
+        return self._token
+
+    def of_organization(self, name: str, permissions: Permissions) -> Token:  # noqa: ARG002 - it is what it is
+        if name.casefold() not in self._owners:
+            raise UserError(f"The bot's GitHub token is for no repository of {name}.")
         return self._token
 
     def own(self) -> Token:
@@ -123,37 +136,40 @@ class AppAuthority:
         return self._jwt[0]
 
     def token(self, full_name: str, permissions: Permissions) -> Token:
-        place = full_name, _written(permissions)
-        with self._locks[place]:
-            known = self._tokens.get(place)
-            if known is None or known[1] <= self._clock():
-                known = self._tokens[place] = self._made(full_name, permissions)
-            return known[0]
+        wanted = {"repositories": [full_name.partition("/")[2]], "permissions": dict(permissions)}
+        return self._kept(full_name, permissions, lambda: self._made(f"/repos/{full_name}", full_name, wanted))
+
+    def of_organization(self, name: str, permissions: Permissions) -> Token:
+        wanted = {"permissions": dict(permissions)}
+        return self._kept(name, permissions, lambda: self._made(f"/orgs/{name}", name, wanted))
 
     def of_installation(self, installation: int) -> Token:
         """For listing an installation's repositories, and nothing else."""
-        place = str(installation), _written(LIST)
-        with self._locks[place]:
-            known = self._tokens.get(place)
-            if known is None or known[1] <= self._clock():
-                known = self._tokens[place] = self._mint(installation, {"permissions": dict(LIST)})
-            return known[0]
+        wanted = {"permissions": dict(LIST)}
+        return self._kept(str(installation), LIST, lambda: self._mint(installation, wanted))
 
     def renew(self, token: Token) -> bool:
         self._tokens = {place: known for place, known in self._tokens.items() if known[0] != token}
         return True
 
-    def _made(self, full_name: str, permissions: Permissions) -> tuple[Token, datetime]:
-        wanted = {"repositories": [full_name.partition("/")[2]], "permissions": dict(permissions)}
-        was_known = full_name in self._installations
+    def _kept(self, whose: str, permissions: Permissions, make: Callable[[], tuple[Token, datetime]]) -> Token:
+        place = whose, _written(permissions)
+        with self._locks[place]:
+            known = self._tokens.get(place)
+            if known is None or known[1] <= self._clock():
+                known = self._tokens[place] = make()
+            return known[0]
+
+    def _made(self, path: str, name: str, wanted: Mapping[str, Any]) -> tuple[Token, datetime]:
+        was_known = name in self._installations
         try:
-            return self._mint(self._installation(full_name), wanted)
+            return self._mint(self._installation(path, name), wanted)
         except Refused as error:
-            self._installations.pop(full_name, None)
+            self._installations.pop(name, None)
             if error.status == 404 and was_known:  # it was installed anew
-                return self._mint(self._installation(full_name), wanted)
+                return self._mint(self._installation(path, name), wanted)
             if error.status == 422:
-                raise _lacking(full_name, permissions, error) from error
+                raise _lacking(name, wanted["permissions"], error) from error
             raise
 
     def _mint(self, installation: int, wanted: Mapping[str, Any]) -> tuple[Token, datetime]:
@@ -164,18 +180,18 @@ class AppAuthority:
             raise TransientError("GitHub gave no token.")
         return Token(value, f"installation:{installation}"), expires_at - _RENEW_BEFORE
 
-    def _installation(self, full_name: str) -> int:
-        known = self._installations.get(full_name)
+    def _installation(self, path: str, name: str) -> int:
+        known = self._installations.get(name)
         if known is None:
             try:
-                answer = self._call("installation", "GET", f"/repos/{full_name}/installation", token=self.own())
+                answer = self._call("installation", "GET", f"{path}/installation", token=self.own())
             except Refused as error:
                 if error.status != 404:
                     raise
                 raise UserError(
-                    f"The GitHub App is not installed on {full_name}.", "Install it from the App's public page."
+                    f"The GitHub App is not installed on {name}.", "Install it from the App's public page."
                 ) from error
-            known = self._installations[full_name] = integer(answer.data or {}, "id")
+            known = self._installations[name] = integer(answer.data or {}, "id")
         return known
 
 
@@ -183,9 +199,9 @@ def _written(permissions: Permissions) -> str:
     return ",".join(f"{name}={level}" for name, level in sorted(permissions.items()))
 
 
-def _lacking(full_name: str, permissions: Permissions, error: Refused) -> UserError:
+def _lacking(name: str, permissions: Permissions, error: Refused) -> UserError:
     needed = ", ".join(f"`{name}: {level}`" for name, level in sorted(permissions.items()))
     return UserError(
-        f"The GitHub App's installation on {full_name} does not grant what is needed ({error.reason}).",
+        f"The GitHub App's installation on {name} does not grant what is needed ({error.reason}).",
         f"Needed are {needed}: set them in the App's settings, and accept them where it is installed.",
     )

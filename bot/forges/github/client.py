@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bot.domain.clock import Clock
 from bot.domain.errors import UserError
 from bot.forges.github import errors
-from bot.forges.github.auth import TALK, AppAuthority, Authority, OneToken, Token
+from bot.forges.github.auth import TALK, AppAuthority, Authority, OneToken, Permissions, Token
 from bot.forges.github.fields import mapping, mappings, text
 from bot.forges.github.settings import GitHubSettings
 
@@ -69,7 +69,7 @@ class Client:
         self._remembered: OrderedDict[tuple[str, str], _Remembered] = OrderedDict()
         self.calls: Counter[str] = Counter()
         self.app = AppAuthority(settings.app_id, settings.private_key, self.call, clock) if settings.is_app else None
-        self.authority: Authority = self.app or OneToken(settings.token, settings.names)
+        self.authority: Authority = self.app or OneToken(settings.token, settings.repositories)
 
     def ask(
         self,
@@ -81,12 +81,13 @@ class Client:
         parameters: Mapping[str, Any] | None = None,
         body: object = None,
         etag: str = "",
+        permissions: Permissions = TALK,
     ) -> Answer:
-        """`whose` is a repository's full name, which gets a token of its own, or another token. Raises TransientError
-        (Uncertain when it may have been carried out) and Refused."""
+        """`whose` is a repository's full name or an organization, which get a token of their own with `permissions`, or
+        another token. Raises TransientError (Uncertain when it may have been carried out) and Refused."""
 
         def once() -> tuple[Token, Answer | errors.Refused]:
-            token = whose if isinstance(whose, Token) else self.authority.token(whose, TALK)
+            token = self._token(whose, permissions)
             try:
                 return token, self.call(kind, verb, path, token=token, parameters=parameters, body=body, etag=etag)
             except errors.Refused as error:
@@ -129,9 +130,13 @@ class Client:
             raise self._explained(status, error, answer.headers, ("", "graphql"), "")
         return mapping(data, "data")
 
-    def has_little_quota(self, full_name: str) -> bool:
+    def low_until(self, full_name: str) -> datetime | None:
+        """While little is left of the quota: when it is renewed."""
         until = self._low_until.get(self.authority.token(full_name, TALK).account)
-        return until is not None and self._clock() < until
+        return until if until is not None and self._clock() < until else None
+
+    def has_little_quota(self, full_name: str) -> bool:
+        return self.low_until(full_name) is not None
 
     def call(
         self,
@@ -163,6 +168,12 @@ class Client:
         if status >= 300 and status != _UNCHANGED:
             raise self._explained(status, data, headers, resource, token.value)
         return Answer(status, headers, data)
+
+    def _token(self, whose: str | Token, permissions: Permissions) -> Token:
+        if isinstance(whose, Token):
+            return whose
+        make = self.authority.token if "/" in whose else self.authority.of_organization
+        return make(whose, permissions)
 
     def _page(
         self, whose: str | Token, kind: str, url: str, query: Mapping[str, Any], read: Callable[[Any], T]

@@ -27,6 +27,12 @@ def is_login(text: str) -> bool:
     return bool(_LOGIN.fullmatch(text))
 
 
+def is_team(text: str) -> bool:
+    """`acme/ml-leads`"""
+    organization, _, slug = text.partition("/")
+    return bool(_OWNER.fullmatch(organization)) and bool(_NAME.fullmatch(slug)) and slug not in (".", "..")
+
+
 def key_of(full_name: str) -> str:
     return f"{FORGE}/{full_name}"
 

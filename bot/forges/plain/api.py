@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import structlog
@@ -163,6 +164,9 @@ class PlainForge:
 
     def is_member(self, group: str, user: str) -> bool:  # noqa: ARG002 - the port's signature
         return False  # plain git knows no groups
+
+    def saves_quota_until(self, repository: str) -> datetime | None:  # noqa: ARG002 - the port's signature
+        return None  # nobody counts calls here
 
     def repository_of(self, clone_address: str) -> str | None:  # noqa: ARG002 - the port's signature
         return None  # folders of this machine have one owner: whoever runs the bot

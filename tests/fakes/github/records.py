@@ -71,6 +71,20 @@ class CheckRun:
 
 
 @dataclass(eq=False)
+class Deployment:
+    """`fields` as they were sent; `statuses` oldest first."""
+
+    id: int
+    sha: str
+    fields: dict[str, Any]
+    statuses: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def state(self) -> str:
+        return str(self.statuses[-1]["state"]) if self.statuses else "pending"
+
+
+@dataclass(eq=False)
 class Repo:
     id: int
     owner: str
@@ -84,6 +98,7 @@ class Repo:
     pulls: dict[int, Pull] = field(default_factory=dict)
     runs: list[CheckRun] = field(default_factory=list)
     statuses: list[dict[str, Any]] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
 
     @property
     def full_name(self) -> str:
@@ -97,6 +112,7 @@ class Installation:
     repos: set[str]  # full names
     permissions: dict[str, str]
     is_suspended: bool = False
+    account_type: str = "Organization"
 
 
 @dataclass(eq=False)
@@ -120,6 +136,7 @@ class Grant:
     permissions: dict[str, str]
     expires_at: datetime
     installation: Installation | None = None
+    scopes: str = ""  # a classic token's
 
 
 @dataclass(eq=False)

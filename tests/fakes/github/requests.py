@@ -51,6 +51,21 @@ class Request:
         return self.grant
 
 
+@dataclass(frozen=True)
+class Page:
+    items: Any
+    has_next: bool
+    number: int
+    by: str = "page"
+
+
+def paged(items: list[Any], request: Request, *, by: str = "page") -> Page:
+    size, number = int(request.query.get("per_page", 30)), int(request.query.get(by, 1))
+    if not 1 <= size <= 100:
+        raise Refusal(422, "per_page")
+    return Page(items[(number - 1) * size : number * size], number * size < len(items), number, by)
+
+
 def match(method: str, path: str) -> tuple[str, dict[str, str]] | None:
     for route, pattern in _PATTERNS:
         if route.startswith(f"{method} "):

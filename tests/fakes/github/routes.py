@@ -9,9 +9,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from tests.contracts.git_workshop import git
-from tests.fakes.github import shapes
+from tests.fakes.github import deployments, organizations, shapes
 from tests.fakes.github.records import CheckRun, Grant, Note, Pull, now
-from tests.fakes.github.requests import Refusal, Request
+from tests.fakes.github.requests import Page, Refusal, Request, paged
 from tests.fakes.github.world import World
 
 LONGEST_COMMENT = 65_536
@@ -44,7 +44,7 @@ def _app(world: World, _request: Request) -> Any:
 
 
 def _installations(world: World, request: Request) -> Any:
-    return _paged([shapes.installation(one, world.app) for one in world.installations.values()], request)
+    return paged([shapes.installation(one, world.app) for one in world.installations.values()], request)
 
 
 def _installation_of(world: World, request: Request) -> Any:
@@ -78,12 +78,12 @@ def _mint(world: World, request: Request) -> Any:
 
 def _installed(world: World, request: Request) -> Any:
     repos = [shapes.repo(repo) for repo in world.repos.values() if repo.full_name in request.the_grant.repos]
-    page = _paged(repos, request)
+    page = paged(repos, request)
     return Page({"total_count": len(repos), "repositories": page.items}, page.has_next, page.number)
 
 
 def _hook_deliveries(world: World, request: Request) -> Any:
-    return _paged([shapes.delivery(one) for one in reversed(world.hooks.deliveries)], request, by="cursor")
+    return paged([shapes.delivery(one) for one in reversed(world.hooks.deliveries)], request, by="cursor")
 
 
 def _redeliver(world: World, request: Request) -> Any:
@@ -106,11 +106,22 @@ def _pulls(_world: World, request: Request) -> Any:
     is_descending = request.query.get("direction", "desc") == "desc"
     pulls = [pull for pull in request.the_repo.pulls.values() if state in ("all", pull.state)]
     pulls.sort(key=lambda pull: (getattr(pull, key), pull.number), reverse=is_descending)
-    return _paged([shapes.pull(pull, request.the_repo, is_listed=True) for pull in pulls], request)
+    return paged([shapes.pull(pull, request.the_repo, is_listed=True) for pull in pulls], request)
 
 
 def _pull(_world: World, request: Request) -> Any:
     return shapes.pull(_find_pull(request, "pull_number"), request.the_repo)
+
+
+def _commits(world: World, request: Request) -> Any:
+    """Oldest first, and no more than 250."""
+    pull, bare = _find_pull(request, "pull_number"), request.the_repo.bare
+    base = request.the_repo.heads[pull.base_ref]
+    log = git(bare, "log", "--reverse", "--max-count=250", "--format=%H %ae %ce", f"{base}..{pull.head_sha}")
+    commits = [line.split(" ") for line in log.splitlines()]
+    return paged(
+        [shapes.commit(sha, world.with_email(by), world.with_email(and_)) for sha, by, and_ in commits], request
+    )
 
 
 def _notes(kind: str, number: str) -> Handler:
@@ -118,7 +129,7 @@ def _notes(kind: str, number: str) -> Handler:
         since = request.query.get("since")
         after = datetime.fromisoformat(since) if since else None
         notes = [note for note in _find_pull(request, number).notes if note.kind == kind]
-        return _paged([shapes.note(note) for note in notes if after is None or note.updated_at >= after], request)
+        return paged([shapes.note(note) for note in notes if after is None or note.updated_at >= after], request)
 
     return handle
 
@@ -183,7 +194,7 @@ def _check(_world: World, request: Request) -> Any:
 
 
 def _annotations(_world: World, request: Request) -> Any:
-    return _paged(list(_find_run(request).annotations), request)
+    return paged(list(_find_run(request).annotations), request)
 
 
 def _checks_of(_world: World, request: Request) -> Any:
@@ -192,7 +203,7 @@ def _checks_of(_world: World, request: Request) -> Any:
         runs = [run for run in runs if run.name == name]
     if request.query.get("filter", "latest") == "latest":
         runs = list({run.name: run for run in runs}.values())
-    page = _paged([shapes.check_run(run) for run in runs], request)
+    page = paged([shapes.check_run(run) for run in runs], request)
     return Page({"total_count": len(runs), "check_runs": page.items}, page.has_next, page.number)
 
 
@@ -205,21 +216,6 @@ def _set_status(world: World, request: Request) -> Any:
     status = {"id": next(world.ids), "sha": sha, **request.body}
     request.the_repo.statuses.append(status)
     return status
-
-
-@dataclass(frozen=True)
-class Page:
-    items: Any
-    has_next: bool
-    number: int
-    by: str = "page"
-
-
-def _paged(items: list[Any], request: Request, *, by: str = "page") -> Page:
-    size, number = int(request.query.get("per_page", 30)), int(request.query.get(by, 1))
-    if not 1 <= size <= 100:
-        raise Refusal(422, "per_page")
-    return Page(items[(number - 1) * size : number * size], number * size < len(items), number, by)
 
 
 def _body(request: Request) -> str:
@@ -282,4 +278,11 @@ ROUTES: dict[str, Route] = {
     f"GET {REPO}/check-runs/{{check_run_id}}/annotations": Route(("checks", "read"), _annotations),
     f"GET {REPO}/commits/{{ref}}/check-runs": Route(("checks", "read"), _checks_of),
     f"POST {REPO}/statuses/{{sha}}": Route(("statuses", "write"), _set_status, 201),
+    f"GET {REPO}/pulls/{{pull_number}}/commits": Route(READ_PULLS, _commits),
+    f"GET {REPO}/deployments": Route(("deployments", "read"), deployments.listed),
+    f"POST {REPO}/deployments": Route(("deployments", "write"), deployments.create, 201),
+    f"GET {REPO}/deployments/{{deployment_id}}/statuses": Route(("deployments", "read"), deployments.statuses),
+    f"POST {REPO}/deployments/{{deployment_id}}/statuses": Route(("deployments", "write"), deployments.tell, 201),
+    "GET /orgs/{org}/installation": Route("app", organizations.installation),
+    "GET /orgs/{org}/teams/{team_slug}/memberships/{username}": Route(("members", "read"), organizations.membership),
 }

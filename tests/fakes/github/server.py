@@ -20,8 +20,8 @@ from tests.fakes.git_http import is_git_path, read_body, serve, split_git_path
 from tests.fakes.github import graphql, requests
 from tests.fakes.github.faults import Fault, Faults
 from tests.fakes.github.records import Grant, Repo, now
-from tests.fakes.github.requests import Refusal, Request
-from tests.fakes.github.routes import ROUTES, Page, Route
+from tests.fakes.github.requests import Page, Refusal, Request
+from tests.fakes.github.routes import ROUTES, Route
 from tests.fakes.github.world import World
 
 QUOTA = 5000  # requests an hour
@@ -78,13 +78,14 @@ class FakeGitHub:
                 refusal.status, {**content, **({"errors": refusal.errors} if refusal.errors else {})}, refusal.headers
             )
 
-    def may_enter(self, repo: Repo | None, credential: tuple[str, str] | None) -> bool:
-        if repo is not None and not repo.is_private:
+    def may_enter(self, repo: Repo | None, credential: tuple[str, str] | None, *, pushes: bool = False) -> bool:
+        if repo is not None and not repo.is_private and not pushes:
             return True
         grant = self.world.grants.get(credential[1]) if credential else None
         if grant is None or grant.expires_at <= now() or credential is None or credential[0] != "x-access-token":
             return False
-        return repo is None or (repo.full_name in grant.repos and "contents" in grant.permissions)
+        levels = ("write",) if pushes else ("read", "write")
+        return repo is None or (repo.full_name in grant.repos and grant.permissions.get("contents") in levels)
 
     def _answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
         if headers.get("x-github-api-version") != "2022-11-28" or not headers.get("user-agent"):
@@ -112,6 +113,8 @@ class FakeGitHub:
 
     def _conditional(self, request: Request, headers: dict[str, str], answer: Answer) -> Answer:
         account = request.grant.account if request.grant else "app"
+        if request.grant and request.grant.scopes:
+            answer.headers["x-oauth-scopes"] = request.grant.scopes
         if request.route.startswith("GET"):
             etag = f'W/"{sha256(json.dumps([answer.body, account]).encode()).hexdigest()}"'
             answer.headers["etag"] = etag
@@ -195,7 +198,8 @@ class _Handler(BaseHTTPRequestHandler):
         elif is_git_path(path):
             repo = fake.world.repos.get(split_git_path(unquote(path))[0].lower())
             bare = repo.bare if repo else None
-            serve(self, bare, may=lambda credential: fake.may_enter(repo, credential))
+            pushes = path.endswith("/git-receive-pack") or query == "service=git-receive-pack"
+            serve(self, bare, may=lambda credential: fake.may_enter(repo, credential, pushes=pushes))
         else:
             fake.violations.append(f"{self.command} {path}: outside of the API")
             self._send(Answer(404, {"message": "Not Found"}))

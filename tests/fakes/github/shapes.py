@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from tests.fakes.github.records import App, CheckRun, HookDelivery, Installation, Note, Pull, Repo, User
+from tests.fakes.github.records import App, CheckRun, Deployment, HookDelivery, Installation, Note, Pull, Repo, User
 
 
 def when(at: datetime | None) -> str | None:
@@ -105,10 +105,32 @@ def check_run(one: CheckRun) -> dict[str, Any]:
     }
 
 
+def commit(sha: str, author: User | None, committer: User | None) -> dict[str, Any]:
+    """The users are those to whom the e-mail addresses belong."""
+    return {"sha": sha, "node_id": f"C_{sha}", "author": user(author), "committer": user(committer), "parents": []}
+
+
+def deployment(one: Deployment) -> dict[str, Any]:
+    fields = one.fields
+    return {
+        "id": one.id,
+        "node_id": f"DE_{one.id}",
+        "sha": one.sha,
+        "ref": fields["ref"],
+        "task": fields.get("task", "deploy"),
+        "payload": fields.get("payload", ""),
+        "original_environment": fields.get("environment", "production"),
+        "environment": fields.get("environment", "production"),
+        "description": fields.get("description"),
+        "transient_environment": fields.get("transient_environment", False),
+        "production_environment": fields.get("production_environment", False),
+    }
+
+
 def installation(one: Installation, app: App) -> dict[str, Any]:
     return {
         "id": one.id,
-        "account": {"login": one.account, "id": one.id + 1, "type": "Organization"},
+        "account": {"login": one.account, "id": one.id + 1, "type": one.account_type},
         "repository_selection": "selected",
         "app_id": app.id,
         "permissions": dict(one.permissions),

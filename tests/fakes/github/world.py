@@ -19,7 +19,8 @@ from tests.fakes.github.records import App, CheckRun, Grant, Installation, Note,
 
 SECRET = "a-secret-of-the-webhook"
 NO_SHA = "0" * 40
-PERMISSIONS = {"checks": "write", "contents": "read", "issues": "write", "metadata": "read", "pull_requests": "write"}
+PERMISSIONS = {"checks": "write", "contents": "write", "deployments": "write", "issues": "write", "members": "read",
+               "metadata": "read", "pull_requests": "write"}  # fmt: skip
 EVENTS = ["check_run", "check_suite", "issue_comment", "pull_request", "pull_request_review",
           "pull_request_review_comment", "push", "repository"]  # fmt: skip
 
@@ -45,6 +46,9 @@ class World:
         self.repos: dict[str, Repo] = {}
         self.grants: dict[str, Grant] = {}
         self.installations: dict[int, Installation] = {}
+        self.teams: dict[
+            str, dict[str, str]
+        ] = {}  # `acme/ml-leads` to logins in lower case, with the membership's state
         private, public = key_pair()
         self.app = App(4711, "mlops-bot", private, public, dict(PERMISSIONS), list(EVENTS))
         self.bot = User(next(self.ids), "mlops-bot[bot]", "Bot", self.app.id)
@@ -54,6 +58,13 @@ class World:
         if known is None:
             known = self.users[login.lower()] = User(next(self.ids), login)
         return known
+
+    def with_email(self, address: str) -> User | None:
+        """Whoever has confirmed an address; those of people here are `<login>@example.com`."""
+        if address == "noreply@github.com":
+            return self.user("web-flow")
+        login = address.removesuffix("@example.com")
+        return self.users.get(login) if login != address else None
 
     def create(self, full_name: str, **collaborators: str) -> Repo:
         owner, _, name = full_name.partition("/")

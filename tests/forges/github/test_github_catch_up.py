@@ -154,7 +154,8 @@ def test_the_manifest_asks_for_exactly_what_is_needed_and_is_the_file_that_is_sh
 
     assert json.loads((ROOT / "deploy" / "github-app.json").read_text()) == manifest
     assert manifest["default_permissions"] == {
-        "checks": "write", "contents": "read", "issues": "write", "metadata": "read", "pull_requests": "write",
+        "checks": "write", "contents": "write", "deployments": "write", "issues": "write", "members": "read",
+        "metadata": "read", "pull_requests": "write",
     }  # fmt: skip
     assert manifest["hook_attributes"]["url"] == "https://mlops-bot.example.com/webhooks/github"
     assert manifest["public"] is False
