@@ -17,6 +17,7 @@ from bot.domain.pipeline import EVALUATE
 from bot.domain.report import Report, Standing, build_report
 from bot.domain.report_words import shown_duration
 from bot.domain.run import Run
+from bot.domain.words import plain
 from bot.settings import Settings
 from bot.usecases.changes import subject_of
 from bot.usecases.ordering import order_evaluation, order_training
@@ -46,6 +47,8 @@ def run_here(folder: Path, request: Request, settings: Settings) -> int:
     logs.configure(json_lines=settings.log_json, secrets=settings.secret_values, level=logging.WARNING)
     with build_local(settings, folder) as bot:
         runs = _order(bot, request)
+        if (note := _uncommitted_note(bot)) is not None:
+            click.echo(note, err=True)
         from bot.comments.render import render_comment  # takes a while, and now there is time: the runs have begun
 
         ended = _follow(bot, [run.id for run in runs])
@@ -84,6 +87,20 @@ def _order(bot: LocalBot, request: Request) -> list[Run]:
     with world.store.transaction() as tx:
         apply(writes, tx, now=world.clock())
     return runs
+
+
+def _uncommitted_note(bot: LocalBot) -> str | None:
+    """That more is run than was committed, and on the branch itself whose gates count all the same."""
+    change = bot.change
+    if change.head_sha == bot.committed_sha:
+        return None
+    if bot.committed_sha is None:
+        return "including everything in this folder: nothing is committed yet"
+    paths = bot.world.git.changed_paths(bot.repository.clone_address, bot.committed_sha, change.head_sha)
+    note = f"including uncommitted changes of {len(paths)} {'file' if len(paths) == 1 else 'files'}"
+    if change.source_branch != change.target_branch:
+        return note
+    return f"{note}; the gates that count are those of {plain(change.target_branch)} at {bot.committed_sha[:10]}"
 
 
 def _follow(bot: LocalBot, run_ids: Sequence[str]) -> list[Run]:

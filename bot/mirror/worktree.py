@@ -16,7 +16,8 @@ from bot.mirror.command import forget_local_variables
 
 @dataclass(frozen=True, slots=True)
 class Worktree:
-    """`branch` is "HEAD" when none is checked out. `default_branch` is the one that work is merged into."""
+    """`branch` is "HEAD" when none is checked out. `default_branch` is the one that work is merged into. `head_sha` is
+    None before the first commit."""
 
     root: Path
     branch: str
@@ -24,6 +25,7 @@ class Worktree:
     author: str
     is_clean: bool
     origin: str
+    head_sha: str | None
 
 
 def open_worktree(folder: Path) -> Worktree:
@@ -47,6 +49,7 @@ def open_worktree(folder: Path) -> Worktree:
             str(author),
             not repo.is_dirty(untracked_files=True),
             _origin(repo),
+            repo.head.commit.hexsha if repo.head.is_valid() else None,
         )
 
 

@@ -26,13 +26,15 @@ from bot.worker import Worker
 @dataclass(frozen=True, slots=True)
 class LocalBot:
     """What runs a working tree without a service. The tree is seen as a change of the branch it would be merged into,
-    or as that branch's own commit when it is checked out and clean."""
+    or as that branch's own commit when it is checked out and clean. `committed_sha` is what is checked out, None before
+    the first commit; the change's head holds what is not committed besides."""
 
     world: World
     repository: Repository
     change: Change
     changed: threading.Event
     is_target_itself: bool
+    committed_sha: str | None
 
 
 @contextmanager
@@ -75,7 +77,7 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
         closing.callback(worker.stop)
         worker.start()
         is_target_itself = tree.is_clean and tree.branch == tree.default_branch
-        yield LocalBot(world, repository, change, changed, is_target_itself)
+        yield LocalBot(world, repository, change, changed, is_target_itself, tree.head_sha)
         engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))
 
 

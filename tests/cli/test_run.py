@@ -95,14 +95,47 @@ def test_a_trial_with_other_values_is_not_what_the_next_run_is_held_against(tree
     assert "Same params and data as `main`." in out
 
 
-def test_a_missed_gate_ends_with_1_also_for_what_is_not_committed_and_hints_at_no_service(tree: Tree):
-    (tree.folder / "notes.txt").write_text("not committed")
-
+def test_a_missed_gate_ends_with_1_and_hints_at_no_service(tree: Tree):
     code, out, err = tree.run("train", "churn", "depth=9")
 
     assert (code, err.strip()) == (1, "")
     assert "## ✗ `churn`: 1 of 1 gate missed: accuracy >= 0.9" in out
     assert "/override" not in out
+
+
+def test_what_is_not_committed_is_run_and_said_and_on_the_branch_itself_its_last_commits_gates_count(tree: Tree):
+    (tree.folder / "mlops.yaml").write_text(PROJECT.replace("0.9]", "0.1]"))
+    (tree.folder / "evaluate.py").write_text(EVALUATE.replace("0.95", "0.85"))
+    committed = git(tree.folder, "rev-parse", "HEAD")
+
+    code, out, err = tree.run("train")
+
+    including = "including uncommitted changes of 2 files"
+    assert (code, err.strip()) == (1, f"{including}; the gates that count are those of main at {committed[:10]}")
+    assert "## ✗ `churn`: 1 of 1 gate missed: accuracy >= 0.9" in out
+
+
+def test_on_another_branch_what_is_not_committed_is_counted(tree: Tree):
+    git(tree.folder, "checkout", "--quiet", "-b", "better")
+    (tree.folder / "notes.txt").write_text("not committed")
+
+    code, _, err = tree.run("train")
+
+    assert (code, err.strip()) == (0, "including uncommitted changes of 1 file")
+
+
+def test_a_folder_without_a_commit_is_run_as_it_is(tmp_path: Path):
+    tree = Tree(tmp_path / "work", tmp_path / "home")
+    for folder in (tree.folder, tree.home):
+        folder.mkdir()
+    git(tree.folder, "init", "--quiet", "--initial-branch=main")
+    for name, text in (("mlops.yaml", PROJECT), ("train.py", TRAIN), ("evaluate.py", EVALUATE)):
+        (tree.folder / name).write_text(text)
+
+    code, out, err = tree.run("train")
+
+    assert (code, err.strip()) == (0, "including everything in this folder: nothing is committed yet")
+    assert "## ✓ `churn`: 1 gate passed" in out
 
 
 @pytest.mark.parametrize(
