@@ -71,7 +71,7 @@ def _secrets(head: Model, granted: Sequence[str], place: str) -> tuple[tuple[str
 
 
 def _deploy(head: Deploy | None, base: Deploy | None, place: str) -> tuple[Deploy | None, Notes]:
-    """Environments, approvals and approvers of the base; how it is served is the head's."""
+    """Environments, approvals and approvers of the base; how it is served, and with how much, is the head's."""
     if base is None:
         note = f"It can be deployed once `deploy` is on {place}: a change does not name its own approvers."
         return None, (note,) if head is not None else ()
@@ -81,4 +81,4 @@ def _deploy(head: Deploy | None, base: Deploy | None, place: str) -> tuple[Deplo
     differing = [name for name in names if head.environments.get(name) != base.environments.get(name)]
     edits = f"this change edits {listed(differing)}, which counts once merged"
     notes = (f"Environments, approvals and approvers come from {place}: {edits}.",) if differing else ()
-    return replace(base, serve=head.serve), notes
+    return replace(base, serve=head.serve, resources=head.resources), notes
