@@ -90,6 +90,7 @@ def _result(raw: Mapping[str, Any]) -> Result:
         model_digest=_text(raw.get("model_digest") or ""),
         model_size_bytes=_whole(raw.get("model_size_bytes") or 0),
         failure=_optional(raw.get("failure"), _failure),
+        golden_rows=_whole(raw.get("golden_rows") or 0),
     )
 
 

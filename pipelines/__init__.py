@@ -6,7 +6,7 @@ from functools import cache
 from hashlib import sha256
 from pathlib import Path
 
-NAMES = ("train", "evaluate")
+NAMES = ("train", "evaluate", "deploy")
 
 
 def package_path(name: str) -> Path:

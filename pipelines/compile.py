@@ -13,10 +13,11 @@ def compiled(name: str) -> str:
     """The package's text. The exact kfp version is left out, so that a patch release of kfp alone changes no hash."""
     from kfp import compiler
 
+    from pipelines.deploy import deploy_pipeline
     from pipelines.evaluate import evaluate_pipeline
     from pipelines.train import train_pipeline
 
-    pipeline = {"train": train_pipeline, "evaluate": evaluate_pipeline}[name]
+    pipeline = {"train": train_pipeline, "evaluate": evaluate_pipeline, "deploy": deploy_pipeline}[name]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(pipeline, str(path))

@@ -193,3 +193,53 @@ def report(
         final_error=status.error_message or "",
         summary_file=summary.path,
     )
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def verify(run_prefix: str, model_prefix: str, model_digest: str) -> None:
+    from pipelines.steps.verify import verify_step
+
+    verify_step(run_prefix=run_prefix, model_prefix=model_prefix, model_digest=model_digest)
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def apply(
+    run_prefix: str, callback_url: str, model: str, environment: str, version: str, ready_timeout_s: float
+) -> None:
+    from pipelines.steps.apply import apply_step
+
+    apply_step(
+        run_prefix=run_prefix,
+        callback_url=callback_url,
+        model=model,
+        environment=environment,
+        version=version,
+        ready_timeout_s=ready_timeout_s,
+    )
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def smoke_test(run_prefix: str, callback_url: str, model: str, version: str, golden_prefix: str) -> None:
+    from pipelines.steps.smoke_test import smoke_test_step
+
+    smoke_test_step(
+        run_prefix=run_prefix,
+        callback_url=callback_url,
+        model=model,
+        version=version,
+        golden_prefix=golden_prefix,
+    )
+
+
+@dsl.component(base_image=IMAGE, install_kfp_package=False)
+def promote(run_prefix: str, callback_url: str, model: str, environment: str, version: str, canary: dict) -> None:
+    from pipelines.steps.promote import promote_step
+
+    promote_step(
+        run_prefix=run_prefix,
+        callback_url=callback_url,
+        model=model,
+        environment=environment,
+        version=version,
+        canary=canary,
+    )

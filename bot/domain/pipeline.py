@@ -37,3 +37,19 @@ EVALUATE_ARGUMENTS: Final = (
     "model_prefix",
     "model_digest",
 )  # address of an earlier run's prefix
+DEPLOY_ARGUMENTS: Final = (
+    "run_id",
+    "run_prefix",
+    "callback_url",
+    "repository",
+    "sha",
+    "model",
+    "environment",  # its name: `production`
+    "version",  # `v1.3.0`
+    "model_prefix",  # address of the prefix of the run that left `model/`
+    "model_digest",
+    "golden_prefix",  # the same of the run that left `golden.json`, "" when there is none
+    "canary",  # {"percents": [10, 50], "hold_s": 300.0, "max_error_rate": 0.01 or None, "max_latency_ms": 50.0 or None}
+    "ready_timeout_s",  # how long its server may take from start to ready
+    "lineage",
+)

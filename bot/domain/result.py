@@ -92,6 +92,12 @@ class FailureKind(StrEnum):
     DATA = "data"  # the data's revision, path or remote
     REQUIREMENTS = "requirements"
     COMMAND = "command"  # the command itself could not be started
+    DIGEST = "digest"  # the model's files are not those that were approved: somebody changed them
+    SERVING = "serving"  # the model server did not start, or ended
+    SMOKE_TEST = "smoke_test"  # the served model says other things than in evaluation
+    CANARY = "canary"  # errors or latency while it had a share of the requests
+    REFUSED = "refused"  # the bot does not want this deployment any more
+    UNREACHABLE = "unreachable"  # the bot did not answer the run
     CANCELED = "canceled"
     LOST = "lost"  # the engine, the machine or the process went away
     INTERNAL = "internal"  # ours
@@ -129,3 +135,4 @@ class Result:
     model_digest: str = ""
     model_size_bytes: int = 0
     failure: Failure | None = None
+    golden_rows: int = 0  # kept by train or evaluate; of a deployment, those that were answered as in evaluation

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -167,11 +168,10 @@ class LocalEngine:
                 f"The parameters and settings of this model take {size:,} bytes; a run can be given 100,000.",
                 "Move long values into a file of the repository.",
             )
-        limits = [step.get("timeout_s", DEFAULT_TIMEOUT_S) for step in _commands(arguments)]
         return Intent(
             pipeline=submission.pipeline,
             arguments=arguments,
-            limit_s=sum(limits) + self._slack_s,
+            limit_s=_expected_s(arguments) + self._slack_s,
             submitted_at=self._clock().isoformat(),
         )
 
@@ -229,9 +229,13 @@ class LocalEngine:
                 tidy(folder)
 
 
-def _commands(arguments: Mapping[str, object]) -> list[dict[str, float]]:
-    steps = [arguments.get("train"), arguments.get("evaluate")]
-    return [step for step in steps if isinstance(step, dict) and step]
+def _expected_s(arguments: Mapping[str, Any]) -> float:
+    """How long a run may take by what it was asked for: its commands' limits, a deployment's start and holds."""
+    commands = [arguments.get("train"), arguments.get("evaluate")]
+    limits = [step.get("timeout_s", DEFAULT_TIMEOUT_S) for step in commands if isinstance(step, dict) and step]
+    canary = arguments.get("canary") or {}
+    holds = len(canary.get("percents") or ()) * float(canary.get("hold_s") or 0.0)
+    return float(sum(limits)) + float(arguments.get("ready_timeout_s") or 0.0) + holds
 
 
 def _read_answer(line: socket.socket) -> dict[str, str]:

@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from bot.domain.pipeline import EVALUATE, TRAIN
+from bot.domain.pipeline import DEPLOY, EVALUATE, TRAIN
 from bot.domain.run import EngineState, StepProgress
 
 STEPS: Mapping[str, tuple[str, ...]] = {
     TRAIN: ("fetch", "train", "evaluate", "report"),
     EVALUATE: ("fetch", "evaluate", "report"),
+    DEPLOY: ("verify", "apply", "smoke-test", "promote", "report"),
 }
 STATES = frozenset({"pending", "running", "succeeded", "failed", "skipped", "canceled"})
 FILE_LIMIT_BYTES = 256_000  # a step's file may hold the tail of its log

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from bot.domain.result import FailureKind
 from bot.domain.run import EngineState
 from bot.engines.local_processes import descendants, send
 from bot.engines.local_worker import Flags
@@ -22,10 +23,11 @@ STOP_FILE = "stop.json"  # below MLOPS_BOT_WORKDIR; tells the report why the ste
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """Why a run is ended before its time: canceled, or failed with a reason in words."""
+    """Why a run is ended before its time: canceled, or failed with a reason in words. `kind` is the failure's."""
 
     state: EngineState
     reason: str
+    kind: FailureKind = FailureKind.LOST
 
 
 class Stopper:
@@ -38,7 +40,7 @@ class Stopper:
         self._began = time.monotonic()
         self._asked: dict[psutil.Process, float] = {}
         flags.stop()
-        words = json.dumps({"state": stop.state.value, "reason": stop.reason})
+        words = json.dumps({"state": stop.state.value, "kind": stop.kind.value, "reason": stop.reason})
         try:
             (workdir / STOP_FILE).write_text(words, encoding="utf-8")
         except OSError as error:  # a full disk must not keep the run alive

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
 
+from bot.domain.result import FailureKind
 from bot.domain.run import EngineState
 from bot.engines import local_environment
 from bot.engines.local_folder import Intent, RunFolder
@@ -184,12 +185,13 @@ def _watch(folder: RunFolder, intent: Intent, worker: int, flags: Flags) -> tupl
 
 def _stop_due(folder: RunFolder, intent: Intent, number: int, deadline: float) -> Stop | None:
     if folder.is_to_be_canceled:
-        return Stop(EngineState.CANCELED, "")
+        return Stop(EngineState.CANCELED, "", FailureKind.CANCELED)
     if number not in (0, signal.SIGCHLD):
         name = signal.Signals(number).name
         return Stop(EngineState.FAILED, f"The run was stopped from outside by {name}, as at a shutdown.")
     if time.monotonic() > deadline:
-        return Stop(EngineState.FAILED, f"The run took longer than the {intent.limit_s:.0f} s that it may take.")
+        words = f"The run took longer than the {intent.limit_s:.0f} s that it may take."
+        return Stop(EngineState.FAILED, words, FailureKind.TIMEOUT)
     return None
 
 

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Callable
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
-from urllib.parse import urlsplit
 
+from pipelines.steps.http_request import FAULTS, request
 from pipelines.steps.workplace import CALLBACK_TOKEN
 
 TIMEOUT_S = 5.0
@@ -24,8 +22,8 @@ def call_back(url: str, run_id: str, say: Say) -> bool:
         return False
     for attempt in range(1, TRIES + 1):
         try:
-            status = _post(url, json.dumps({"run_id": run_id}).encode())
-        except (OSError, HTTPException, ValueError) as error:
+            status = request("POST", url, body={"run_id": run_id}, headers=token(), timeout_s=TIMEOUT_S).status
+        except (*FAULTS, ValueError) as error:
             say(f"The bot could not be told of the result (try {attempt} of {TRIES}): {error}")
         else:
             if status < 300:
@@ -38,13 +36,6 @@ def call_back(url: str, run_id: str, say: Say) -> bool:
     return False
 
 
-def _post(url: str, body: bytes) -> int:
-    parts = urlsplit(url)
-    connect = HTTPSConnection if parts.scheme == "https" else HTTPConnection
-    connection = connect(parts.netloc, timeout=TIMEOUT_S)
-    headers = {"Content-Type": "application/json", "Authorization": f"Bearer {os.environ.get(CALLBACK_TOKEN, '')}"}
-    try:
-        connection.request("POST", parts.path + (f"?{parts.query}" if parts.query else ""), body, headers)
-        return connection.getresponse().status
-    finally:
-        connection.close()
+def token() -> dict[str, str]:
+    """The header that shows the bot which run is speaking."""
+    return {"Authorization": f"Bearer {os.environ.get(CALLBACK_TOKEN, '')}"}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +41,15 @@ def digest_of(folder: Path, files: list[Path]) -> str:
 
     Hashed is, for each file, its path in UTF-8, a zero byte, and the 32 bytes of its content's sha256.
     """
+    return digest_of_contents((file.relative_to(folder).as_posix(), _hash(file)) for file in files)
+
+
+def digest_of_contents(contents: Iterable[tuple[str, bytes]]) -> str:
+    """The same of names and their contents' sha256, in the order of the names."""
     total = hashlib.sha256()
-    for file in files:
-        total.update(file.relative_to(folder).as_posix().encode("utf-8", "surrogateescape") + b"\0")
-        total.update(_hash(file))
+    for name, content in contents:
+        total.update(name.encode("utf-8", "surrogateescape") + b"\0")
+        total.update(content)
     return f"sha256:{total.hexdigest()}"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
 
 
@@ -33,6 +33,11 @@ class Prefix(Protocol):
 
     def get_folder(self, path: str, destination: Path) -> int:
         """Copy all files below a path; gives their number, 0 when there are none."""
+
+    def list_files(self, path: str) -> list[str]:
+        """The names below a path, sorted. Raises ValueError, with its name, for what is neither file nor folder."""
+
+    def open_file(self, path: str) -> BinaryIO: ...
 
     def open_log(self, path: str) -> LogSink: ...
 
@@ -71,6 +76,19 @@ class FolderPrefix:
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(file, target)
         return len(files)
+
+    def list_files(self, path: str) -> list[str]:
+        root = self.root / path
+        names = []
+        for file in root.rglob("*"):
+            if file.is_symlink() or not (file.is_file() or file.is_dir()):
+                raise ValueError(file.relative_to(root).as_posix())
+            if file.is_file():
+                names.append(file.relative_to(root).as_posix())
+        return sorted(names)
+
+    def open_file(self, path: str) -> BinaryIO:
+        return (self.root / path).open("rb")
 
     def open_log(self, path: str) -> LogSink:
         return _FileLog(self._target(path))
@@ -127,6 +145,14 @@ class FsspecPrefix:
             target.parent.mkdir(parents=True, exist_ok=True)
             self._fs.get_file(name, str(target))
         return len(names)
+
+    def list_files(self, path: str) -> list[str]:
+        root = self._full(path)
+        return sorted(name.removeprefix(root).lstrip("/") for name in self._fs.find(root))
+
+    def open_file(self, path: str) -> BinaryIO:
+        file: BinaryIO = self._fs.open(self._full(path), "rb")
+        return file
 
     def open_log(self, path: str) -> LogSink:
         return _UploadedLog(self, path)

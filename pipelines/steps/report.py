@@ -12,12 +12,18 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.arguments import unpack
+from pipelines.steps import workplace
 from pipelines.steps.failure import FailureKind, StepFailed
 from pipelines.steps.journal import Step, step
 from pipelines.steps.masking import mask_address
 from pipelines.steps.prefix import Prefix
+from pipelines.steps.workplace import Stop
 
-STEPS = {"train": ("fetch", "train", "evaluate"), "evaluate": ("fetch", "evaluate")}
+STEPS = {
+    "train": ("fetch", "train", "evaluate"),
+    "evaluate": ("fetch", "evaluate"),
+    "deploy": ("verify", "apply", "smoke-test", "promote"),
+}
 _NEVER_RAN = {"state": "skipped", "started_at": None, "ended_at": None}
 _STATES = ("running", "succeeded", "failed", "skipped", "canceled")
 _STEP_FIELDS = ("name", "state", "started_at", "ended_at", "exit_code", "peak_memory_bytes", "cpu_s", "log_tail")
@@ -87,7 +93,7 @@ def report_step(
 def build_result(request: Request, running: Step, final_state: str, final_error: str) -> dict[str, Any]:
     """`Result` of the bot's `domain/result.py` as JSON."""
     records = [_record(running.prefix, name) for name in STEPS[request.pipeline]]
-    failure = _failure(records, final_state, final_error)
+    failure = _failure(records, final_state, final_error, workplace.stop() if final_state != "SUCCEEDED" else None)
     outputs: dict[str, Any] = {}
     plots: dict[str, dict[str, Any]] = {}
     for record in records:
@@ -114,6 +120,7 @@ def build_result(request: Request, running: Step, final_state: str, final_error:
         "model_digest": outputs.get("model_digest", ""),
         "model_size_bytes": outputs.get("model_size_bytes", 0),
         "failure": failure,
+        "golden_rows": outputs.get("golden_rows", 0),
     }
 
 
@@ -132,8 +139,19 @@ def _record(prefix: Prefix, name: str) -> dict[str, Any]:
     return {"name": name, **_NEVER_RAN}
 
 
-def _failure(records: list[dict[str, Any]], final_state: str, final_error: str) -> dict[str, Any] | None:
-    """The first thing that went wrong."""
+def _failure(
+    records: list[dict[str, Any]], final_state: str, final_error: str, stop: Stop | None
+) -> dict[str, Any] | None:
+    """The first thing that went wrong. What a stop did to the steps is told as the stop."""
+    failure = _first_failure(records, final_state, final_error)
+    if stop is None or failure is None or failure.get("kind") not in (FailureKind.CANCELED, FailureKind.LOST):
+        return failure
+    if stop.kind == FailureKind.CANCELED:
+        return StepFailed(FailureKind.CANCELED, stop.reason or "The run was canceled.").as_json(failure["step"])
+    return StepFailed(stop.kind, stop.reason, fix="Write `/retry` to run it again.").as_json(failure["step"])
+
+
+def _first_failure(records: list[dict[str, Any]], final_state: str, final_error: str) -> dict[str, Any] | None:
     for record in records:
         if record.get("failure"):
             failure: dict[str, Any] = record["failure"]

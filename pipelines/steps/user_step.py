@@ -16,9 +16,11 @@ from pipelines.steps.data_cache import hand_over
 from pipelines.steps.environment import prepare_environment
 from pipelines.steps.failure import FailureKind, StepFailed
 from pipelines.steps.frames import last_exception
+from pipelines.steps.golden import keep_golden
 from pipelines.steps.journal import Step
 from pipelines.steps.metrics import Metrics, read_metrics
 from pipelines.steps.plots import collect_plots, for_kubeflow
+from pipelines.steps.quantities import duration, size
 from pipelines.steps.world import Folders, world
 
 
@@ -109,9 +111,11 @@ def run_user_step(step: Step, command: Mapping[str, Any], of: ModelWorld, *, mod
 
 
 def keep_outputs(step: Step, output: Path, shown: Shown, *, missing: str | None) -> None:
-    """Metrics (where they are wanted: `missing` is said when there are none) and plots, into prefix and record."""
+    """Metrics (where they are wanted: `missing` is said when there are none), plots and golden rows, into prefix and
+    record."""
     plots = collect_plots(output / "plots", step.prefix.put_file, step.log.say)
     step.outputs["plots"] = plots
+    step.outputs |= keep_golden(output, step.prefix, step.log.say)
     shown.classification |= for_kubeflow(output / "plots", plots)
     if missing is None:
         return
@@ -136,7 +140,7 @@ def _raise_if_failed(step: Step, ended: Ended, limits: Limits, run: str, checkou
     if ended.stopped_for is FailureKind.TIMEOUT:
         raise StepFailed(
             FailureKind.TIMEOUT,
-            f"`{run}` was ended because it took longer than its timeout of {_duration(limits.timeout_s)}.",
+            f"`{run}` was ended because it took longer than its timeout of {duration(limits.timeout_s)}.",
             fix=f"Raise `{step.name}.timeout` in mlops.yaml, or make the work smaller.",
         )
     if ended.exit_code == 0:
@@ -158,9 +162,9 @@ _MEMORY_FIX = "Raise `resources.memory` in mlops.yaml, or let the code hold less
 
 
 def _memory_words(run: str, ended: Ended, limits: Limits) -> str:
-    used = _size(ended.peak_memory_bytes)
+    used = size(ended.peak_memory_bytes)
     if ended.stopped_for is FailureKind.MEMORY:
-        return f"`{run}` was ended because it used {used} of memory; its limit is {_size(limits.memory_bytes)}."
+        return f"`{run}` was ended because it used {used} of memory; its limit is {size(limits.memory_bytes)}."
     return f"`{run}` was killed by the kernel because memory ran out; it had used {used}."
 
 
@@ -177,17 +181,3 @@ def _signal_fix(number: int) -> str:
     if number in (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE):
         return "Native code crashed: check that the packages in the requirements fit together."
     return ""
-
-
-def _size(size_bytes: int) -> str:
-    for unit, factor in (("GiB", 1024**3), ("MiB", 1024**2)):
-        if size_bytes >= factor:
-            return f"{size_bytes / factor:.1f} {unit}"
-    return f"{size_bytes / 1024:.0f} KiB"
-
-
-def _duration(seconds: float) -> str:
-    for unit, factor in (("h", 3600), ("min", 60)):
-        if seconds >= factor and seconds % factor == 0:
-            return f"{seconds / factor:.0f} {unit}"
-    return f"{seconds:g} s"

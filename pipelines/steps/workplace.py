@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import tempfile
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+
+from pipelines.steps.failure import FailureKind
 
 CACHE = "MLOPS_BOT_CACHE"  # shared by runs: data, environments
 WORKDIR = "MLOPS_BOT_WORKDIR"  # the scratch folder of this run
 SECRET_PREFIX = "MLOPS_BOT_SECRET_"  # noqa: S105 - a name, not a secret
+STOP_FILE = "stop.json"  # below WORKDIR
+STOP_LIMIT_BYTES = 10_000
 CALLBACK_TOKEN = "MLOPS_BOT_CALLBACK_TOKEN"  # noqa: S105 - a name, not a secret
 
 
@@ -28,6 +34,33 @@ def scratch(step: str) -> Path:
 def is_local() -> bool:
     """Whether the step is a process on the bot's machine, and not a container that has the model's own image."""
     return bool(os.environ.get(WORKDIR))
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """That the engine ended the run before its time, and why."""
+
+    kind: FailureKind
+    reason: str
+
+
+def stop() -> Stop | None:
+    """What the local engine left in the run's scratch folder. The model's code could write there, too: whatever can
+    not be read is taken for nothing, and it counts only for runs that have not succeeded."""
+    base = os.environ.get(WORKDIR)
+    path = Path(base) / STOP_FILE if base else None
+    if path is None or path.is_symlink() or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        content = file.read(STOP_LIMIT_BYTES)
+    try:
+        fields = json.loads(content)
+        kind, reason = FailureKind(fields["kind"]), fields["reason"]
+    except (ValueError, RecursionError, KeyError, TypeError):
+        return None
+    if not isinstance(reason, str) or (not reason and kind is not FailureKind.CANCELED):
+        return None
+    return Stop(kind, reason)
 
 
 def cache() -> Path:

@@ -122,7 +122,7 @@ subprocess.run([sys.executable, '-c', daemon], env={{}}, cwd='/')
 
     assert ended.state is EngineState.CANCELED
     assert states(ended) == {"fetch": "succeeded", "train": "canceled", "evaluate": "skipped", "report": "skipped"}
-    assert run.result == {"status": "FAILED", "stop": {"state": "canceled", "reason": ""}}
+    assert run.result == {"status": "FAILED", "stop": {"state": "canceled", "kind": "canceled", "reason": ""}}
     assert len(before) >= 6
     _, alive = psutil.wait_procs(before, timeout=30)
     assert alive == []
@@ -149,7 +149,7 @@ def test_a_run_that_takes_too_long_is_ended_with_a_reason(packages: Path, tmp_pa
 
     words = "The run took longer than the 1 s that it may take."
     assert (ended.state, ended.reason) == (EngineState.FAILED, words)
-    assert run.result == {"status": "FAILED", "stop": {"state": "failed", "reason": words}}
+    assert run.result == {"status": "FAILED", "stop": {"state": "failed", "kind": "timeout", "reason": words}}
 
 
 def test_a_run_that_is_canceled_before_it_starts_never_starts(make_engine: Callable[..., LocalEngine], artifacts: Path):

@@ -22,7 +22,11 @@ def test_the_compiled_pipeline_is_current(name: str):
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [(contract.TRAIN, contract.TRAIN_ARGUMENTS), (contract.EVALUATE, contract.EVALUATE_ARGUMENTS)],
+    [
+        (contract.TRAIN, contract.TRAIN_ARGUMENTS),
+        (contract.EVALUATE, contract.EVALUATE_ARGUMENTS),
+        (contract.DEPLOY, contract.DEPLOY_ARGUMENTS),
+    ],
 )
 def test_the_pipeline_takes_the_arguments_that_the_bot_gives(name: str, expected: tuple[str, ...]):
     package = yaml.safe_load(pipelines.package_path(name).read_text())
@@ -37,8 +41,8 @@ def test_the_steps_know_the_kinds_that_the_bot_knows():
 
 
 def test_each_pipeline_has_a_version_of_its_own():
-    assert len({pipelines.version(name) for name in pipelines.NAMES}) == 2
-    with pytest.raises(ValueError, match="there is no pipeline named 'x'; there are train, evaluate"):
+    assert len({pipelines.version(name) for name in pipelines.NAMES}) == 3
+    with pytest.raises(ValueError, match="there is no pipeline named 'x'; there are train, evaluate, deploy"):
         pipelines.version("x")
 
 
