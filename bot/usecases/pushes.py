@@ -31,7 +31,9 @@ def push_received(event: PushReceived, world: World) -> Writes:
         writes.cancels += _end_runs(event, world)
         return writes
     address = repository.clone_address
-    world.git.fetch(address, [sha])
+    if _is_gone(event, sha, world):
+        log.info("pushed_commit_gone", repository=repository.key, branch=event.branch, sha=sha)
+        return Writes(repositories=[repository])
     try:
         project = read_project(address, sha, world)
     except ProjectFileError as error:
@@ -53,6 +55,20 @@ def push_received(event: PushReceived, world: World) -> Writes:
     )
     show_plan(head, plan, writes.runs, writes)
     return writes
+
+
+def _is_gone(event: PushReceived, sha: str, world: World) -> bool:
+    """Whether another push took the commit away before it was read. Then there is nothing to say of it: what stands
+    there now is told by that push, or found when the repository is compared. Raises UserError when the branch is still
+    said to be there and can not be had."""
+    address = event.repository.clone_address
+    try:
+        world.git.fetch(address, [sha])
+    except UserError:
+        if world.git.heads(address).get(event.branch) == sha:
+            raise
+        return True
+    return False
 
 
 def pushed_head(event: PushReceived, sha: str) -> Head:

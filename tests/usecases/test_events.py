@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
-from bot.domain.change import Comment, CommentCreated
+from bot.domain.change import Comment, CommentCreated, PushReceived
 from bot.domain.check import Conclusion
 from bot.domain.errors import TransientError, UserError
 from bot.domain.run import Phase
@@ -14,6 +15,7 @@ from bot.ports.plain_records import Post
 from bot.ports.store import Claim, Kind, Overtaken
 from bot.usecases import deliveries, events, repository_loop
 from bot.usecases.events import handle_event
+from tests.contracts.git_workshop import git
 from tests.usecases.kit import KEY, Place
 
 
@@ -198,6 +200,33 @@ def test_a_head_that_can_not_be_looked_at_is_told_on_it_and_taken_back_when_it_c
     assert "train at" in place.answer(post)
     assert place.checks(sha)["mlops"].conclusion is Conclusion.NEUTRAL
     assert place.checks(sha)["mlops"].title == "Taken back"
+
+
+def test_a_push_of_a_commit_that_is_gone_keeps_nobody_waiting_and_nothing_is_said_of_it(place: Place, monkeypatch):
+    opened(place)
+    before = place.store.heads(KEY)
+    tree = place.worktree
+    gone = place.commit(churn__train_py="print(4)")
+    tree.git("reset", "--quiet", "--hard", before["main"])
+    now = place.commit(churn__train_py="print(5)")
+    git(tree.bare, "gc", "--quiet", "--prune=now")
+    place.say("/status")
+    post = place.say("/help")
+    read = place.forge.events
+    push = PushReceived(place.repository, "main", before["main"], gone, "ada")
+    monkeypatch.setattr(place.forge, "events", lambda delivery: [push, *read(delivery)])
+
+    with capture_logs() as logs:
+        place.converge(Kind.DELIVERY, Kind.FEEDBACK)
+
+    assert {line["sha"] for line in logs if line["event"] == "pushed_commit_gone"} == {gone}
+    assert place.store.heads(KEY) == before
+    assert place.checks(gone) == {}
+    assert "/train" in place.answer(post)
+
+    place.look()
+    assert place.store.heads(KEY)["main"] == now
+    assert place.run(now).phase is Phase.RUNNING
 
 
 def test_a_forge_that_does_not_answer_keeps_nobody_from_starting(place: Place, monkeypatch):
