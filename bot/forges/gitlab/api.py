@@ -14,8 +14,10 @@ from bot.domain.clock import Clock
 from bot.domain.errors import UserError
 from bot.domain.feedback import Reaction
 from bot.forges.gitlab import webhook
+from bot.forges.gitlab.authors import Authors
 from bot.forges.gitlab.awards import Awards
 from bot.forges.gitlab.client import Client
+from bot.forges.gitlab.deployments import Deployments
 from bot.forges.gitlab.health import Health
 from bot.forges.gitlab.members import Members
 from bot.forges.gitlab.merge_requests import MergeRequests
@@ -24,9 +26,8 @@ from bot.forges.gitlab.notes import Notes
 from bot.forges.gitlab.projects import Projects
 from bot.forges.gitlab.settings import GitLabSettings
 from bot.forges.gitlab.statuses import LONGEST_DESCRIPTION, Statuses
-from bot.forges.gitlab.uploads import upload
 from bot.forges.gitlab.user import OwnUser
-from bot.ports.forge import Capabilities, GitCredential, Permission
+from bot.ports.forge import Capabilities, ForgeDeployment, GitCredential, Permission
 from bot.ports.git import Git
 
 # GitLab takes 1,000,000 characters (GitLab docs, "Notes API"); disarming quick actions adds some
@@ -45,6 +46,7 @@ class GitLabForge:
         buttons=False,
         comment_limit=LONGEST_NOTE,
         check_text_limit=LONGEST_DESCRIPTION,
+        deployments=True,
         progress_every_s=10.0,
     )
 
@@ -60,6 +62,8 @@ class GitLabForge:
         self._members = Members(self._client, clock)
         self._awards = Awards(self._client, self._user)
         self._statuses = Statuses(self._client)
+        self._deployments = Deployments(self._client)
+        self._authors = Authors(self._client)
         self._health = Health(self._client, clock)
 
     @property
@@ -95,10 +99,6 @@ class GitLabForge:
     def permission(self, repository: str, user: str) -> Permission:
         return self._members.permission(_checked_path(repository), user)
 
-    def members_of(self, group: str) -> frozenset[str]:
-        """The user names in a group, `@acme/ml-leads`, inherited ones included. Raises UserError for none."""
-        return self._members.of_group(group)
-
     def put_comment(self, change: Change, *, marker: str, body: str, known_id: str | None) -> str:
         _checked_path(change.repository)
         return self._notes.put(change, marker=marker, body=body, known_id=known_id)
@@ -113,11 +113,20 @@ class GitLabForge:
         self._statuses.put(_checked_path(repository), check)
         return f"{check.sha}:{check.name}"
 
-    def upload(self, repository: str, name: str, content: bytes) -> str:
-        """Gives the Markdown that shows the file in a comment of this project."""
-        return upload(self._client, _checked_path(repository), name, content)
+    def put_deployment(self, repository: str, deployment: ForgeDeployment, *, known_id: str | None) -> str:
+        return self._deployments.put(_checked_path(repository), deployment, known_id=known_id)
 
-    def credential(self, repository: str) -> GitCredential | None:
+    def authors(self, change: Change) -> frozenset[str]:
+        _checked_path(change.repository)
+        return self._authors.of(change)
+
+    def is_member(self, group: str, user: str) -> bool:
+        return self._members.is_in_group(group, user)
+
+    def saves_quota_until(self, repository: str) -> datetime | None:  # noqa: ARG002 - the quota is the token's
+        return self._client.low_until
+
+    def credential(self, repository: str, *, may_push: bool = False) -> GitCredential | None:  # noqa: ARG002 - it is what it is
         """For a watched repository alone. GitLab has no tokens that are made for one repository on the way."""
         if not self._projects.is_known(repository):
             return None

@@ -7,11 +7,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from bot.domain.clock import Clock
 from bot.domain.errors import TransientError, UserError
 from bot.forges.gitlab import errors
+from bot.forges.gitlab.fields import mapping, mappings, text
 from bot.forges.gitlab.settings import GitLabSettings
 
 if TYPE_CHECKING:
@@ -54,9 +55,25 @@ class Client:
             explained = self._explained(error)
         raise explained  # outside of the handler, so that what python-gitlab says of the call is not shown with it
 
+    def graphql(self, kind: str, query: str, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Raises as `call` does; an error in the answer, too, is an error."""
+        from bot.forges.gitlab import transport
+
+        answer: Any = self.call(kind, lambda server: transport.graphql(server, query, variables))
+        fields = answer if isinstance(answer, dict) else {}
+        problems = [text(error, "message") for error in mappings(fields, "errors")]
+        if problems:
+            raise errors.from_status(422, "; ".join(problems[:3]), {}, now=self._clock(), token=self._settings.token)
+        return mapping(fields, "data")
+
+    @property
+    def low_until(self) -> datetime | None:
+        """While little is left of the quota: when it is renewed."""
+        return self._low_until if self._low_until is not None and self._clock() < self._low_until else None
+
     @property
     def has_little_quota(self) -> bool:
-        return self._low_until is not None and self._clock() < self._low_until
+        return self.low_until is not None
 
     def _connection(self) -> gitlab.Gitlab:
         from bot.forges.gitlab import transport

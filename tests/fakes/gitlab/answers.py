@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.fakes.gitlab.records import Award, Hook, MergeRequest, Note, Project, Status, User
+from tests.fakes.gitlab.records import Award, Deployment, Environment, Hook, MergeRequest, Note, Project, Status, User
 
 
 @dataclass
@@ -105,3 +105,20 @@ def status(of: Status) -> dict[str, Any]:
 def hook(of: Hook) -> dict[str, Any]:
     """GitLab never tells the secret token."""
     return {"id": of.id, **{name: value for name, value in of.fields.items() if name != "token"}}
+
+
+def environment(of: Environment) -> dict[str, Any]:
+    return {"id": of.id, "name": of.name, "external_url": of.external_url, "tier": of.tier, "state": "available"}
+
+
+def deployment(of: Deployment) -> dict[str, Any]:
+    return {
+        "id": of.id,
+        "iid": of.id,
+        "ref": of.ref,
+        "sha": of.sha,
+        "status": of.status,
+        "user": user(of.user),
+        "environment": {name: environment(of.environment)[name] for name in ("id", "name", "external_url")},
+        "deployable": None,
+    }

@@ -77,6 +77,25 @@ class Status:
 
 
 @dataclass
+class Environment:
+    id: int
+    name: str
+    external_url: str | None = None
+    tier: str = "other"
+
+
+@dataclass
+class Deployment:
+    id: int
+    environment: Environment
+    sha: str
+    ref: str
+    tag: bool
+    user: User
+    status: str = "created"
+
+
+@dataclass
 class Hook:
     id: int
     fields: dict[str, object]
@@ -99,7 +118,8 @@ class Project:
     merge_requests: list[MergeRequest] = field(default_factory=list)
     statuses: list[Status] = field(default_factory=list)
     hooks: list[Hook] = field(default_factory=list)
-    uploads: dict[str, bytes] = field(default_factory=dict)
+    environments: list[Environment] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
 
 
 @dataclass

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from email import message_from_bytes
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
-from tests.fakes.gitlab.answers import Refusal
+from tests.fakes.gitlab.answers import Answer, Refusal
 from tests.fakes.gitlab.records import DEVELOPER, MergeRequest, Note, Project, Token, User
 from tests.fakes.gitlab.world import World
 
@@ -40,8 +38,6 @@ class Request:
         """Anything undocumented is our adapter's mistake, and is remembered as such."""
         if self.body and self.headers.get("content-type", "").startswith("application/json"):
             self.fields = json.loads(self.body) or {}
-        elif self.headers.get("content-type", "").startswith("multipart/form-data"):
-            self.fields = _form(self.headers["content-type"], self.body)
         given = {**self.query} if self.method == "GET" else {**self.fields, **self.query}
         for name in sorted(set(given) - set(allowed) - set(required)):
             self.violate(f"undocumented field {name!r}")
@@ -78,13 +74,12 @@ class Request:
         raise Refusal(404, "404 Note Not Found" if "award" not in self.path else "404 Not found")
 
 
-def _form(content_type: str, body: bytes) -> dict[str, Any]:
-    head = f"content-type: {content_type}\r\n\r\n".encode()
-    message = message_from_bytes(head + body)
-    fields: dict[str, Any] = {}
-    for part in message.walk():
-        found = re.search(r'name="([^"]+)"(?:; filename="([^"]+)")?', part.get("content-disposition", ""))
-        if found:
-            content = part.get_payload(decode=True)
-            fields[found[1]] = (found[2], content) if found[2] else content
-    return fields
+def paged(request: Request, items: list[Any]) -> Answer:
+    """Offset paging with its headers (GitLab docs, "REST API", pagination)."""
+    page, size = int(request.query.get("page", 1)), min(int(request.query.get("per_page", 20)), 100)
+    following = str(page + 1) if page * size < len(items) else ""
+    headers = {"x-page": str(page), "x-per-page": str(size), "x-next-page": following, "x-total": str(len(items))}
+    if following:
+        query = urlencode({**request.query, "page": following, "per_page": size})
+        headers["link"] = f'<{request.world.base_url}/api/v4{request.path}?{query}>; rel="next"'
+    return Answer(200, items[(page - 1) * size : page * size], headers)

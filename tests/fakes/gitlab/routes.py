@@ -9,10 +9,10 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
-from tests.fakes.gitlab import answers
+from tests.fakes.gitlab import answers, deployments
 from tests.fakes.gitlab.answers import Answer, Refusal
 from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, Award, Hook, Note
-from tests.fakes.gitlab.request import PAGING, Request
+from tests.fakes.gitlab.request import PAGING, Request, paged
 from tests.fakes.gitlab.status_machine import set_status
 
 LONGEST_NOTE = 1_000_000
@@ -38,17 +38,6 @@ def find(method: str, path: str) -> tuple[Route, tuple[str, ...]] | None:
         if found and route.method == method:
             return route, found.groups()
     return None
-
-
-def paged(request: Request, items: list[Any]) -> Answer:
-    """Offset paging with its headers (GitLab docs, "REST API", pagination)."""
-    page, size = int(request.query.get("page", 1)), min(int(request.query.get("per_page", 20)), 100)
-    following = str(page + 1) if page * size < len(items) else ""
-    headers = {"x-page": str(page), "x-per-page": str(size), "x-next-page": following, "x-total": str(len(items))}
-    if following:
-        query = urlencode({**request.query, "page": following, "per_page": size})
-        headers["link"] = f'<{request.world.base_url}/api/v4{request.path}?{query}>; rel="next"'
-    return Answer(200, items[(page - 1) * size : page * size], headers)
 
 
 def keyset_paged(request: Request, items: list[Any]) -> Answer:
@@ -205,15 +194,6 @@ def _set_status(request: Request) -> Answer:
     return Answer(201, answers.status(set_status(request.world, project, request.parts[1], request.fields)))
 
 
-def _upload(request: Request) -> Answer:
-    project, (name, content) = request.project(at_least=DEVELOPER), request.fields["file"]
-    address = f"/uploads/{request.world.next_id():032x}/{name}"
-    project.uploads[address] = content
-    full = f"/-/project/{project.id}{address}"
-    markdown = f"![{name}]({address})"
-    return Answer(201, {"id": 1, "alt": name, "url": address, "full_path": full, "markdown": markdown})
-
-
 def _hooks(request: Request) -> Answer:
     return paged(request, [answers.hook(hook) for hook in request.project(at_least=MAINTAINER).hooks])
 
@@ -233,6 +213,7 @@ def _edit_hook(request: Request) -> Answer:
 
 
 _PROJECT = r"/projects/([^/]+)"
+_DEPLOYMENT = ("environment", "sha", "ref", "tag", "status")
 _MERGE_REQUEST = rf"{_PROJECT}/merge_requests/(\d+)"
 _NOTE = rf"{_MERGE_REQUEST}/notes/(\d+)"
 ROUTES = (
@@ -269,7 +250,16 @@ ROUTES = (
         ("ref", "name", "context", "target_url", "description", "coverage", "pipeline_id"),
         ("state",),
     ),
-    Route("POST", rf"{_PROJECT}/uploads", _upload, ("avatar",), ("file",)),  # python-gitlab adds it
+    Route(
+        "GET",
+        rf"{_PROJECT}/deployments",
+        deployments.listed,
+        (*PAGING, "order_by", "sort", "environment", "status", "updated_after", "updated_before"),
+    ),
+    Route("POST", rf"{_PROJECT}/deployments", deployments.create, (), _DEPLOYMENT),
+    Route("GET", rf"{_PROJECT}/deployments/(\d+)", deployments.one),
+    Route("PUT", rf"{_PROJECT}/deployments/(\d+)", deployments.update, (), ("status",)),
+    Route("PUT", rf"{_PROJECT}/environments/(\d+)", deployments.update_environment, ("external_url", "tier")),
     Route("GET", rf"{_PROJECT}/hooks", _hooks, PAGING),
     Route("POST", rf"{_PROJECT}/hooks", _add_hook, HOOK_FIELDS, ("url",)),
     Route("PUT", rf"{_PROJECT}/hooks/(\d+)", _edit_hook, HOOK_FIELDS, ("url",)),

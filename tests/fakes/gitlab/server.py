@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote
 
 from tests.fakes.git_http import is_git_path, read_body, serve, split_git_path
-from tests.fakes.gitlab import routes
+from tests.fakes.gitlab import graphql, routes
 from tests.fakes.gitlab.answers import Answer, Refusal
 from tests.fakes.gitlab.faults import Fault, Faults
 from tests.fakes.gitlab.records import Project
@@ -64,6 +64,16 @@ class FakeGitLab:
         except Refusal as refusal:
             return refusal.answer
 
+    def answer_graphql(self, headers: dict[str, str], body: bytes) -> Answer:
+        self.requests["POST /graphql"] += 1
+        request = Request(self.world, "POST", "/graphql", {}, headers, body)
+        try:
+            self._authenticate(request)
+        except Refusal as refusal:
+            return refusal.answer
+        with self.world.lock:
+            return Answer(200, graphql.answer(self.world, request.user, json.loads(body)))
+
     def project_of_git(self, path: str) -> Project | None:
         return next(
             (one for one in self.world.projects.values() if one.path == path.removeprefix(self.prefix[1:] + "/")), None
@@ -101,6 +111,9 @@ class _Handler(BaseHTTPRequestHandler):
         api = f"{fake.prefix}/api/v4"
         if path.startswith(api + "/"):
             self._serve_api(fake, path.removeprefix(api), query)
+        elif path == f"{fake.prefix}/api/graphql" and self.command == "POST":
+            headers = {name.lower(): value for name, value in self.headers.items()}
+            self._send(fake.answer_graphql(headers, read_body(self)))
         elif path.startswith(fake.prefix + "/") and is_git_path(path):
             self._serve_git(fake, path)
         else:
@@ -151,6 +164,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _shape(path: str) -> str:
     """`/projects/:id/merge_requests/:id/notes`."""
-    known = {"projects", "merge_requests", "notes", "award_emoji", "members", "all", "statuses", "hooks", "uploads"}
-    known |= {"user", "users", "groups", "personal_access_tokens", "self"}
+    known = {"projects", "merge_requests", "notes", "award_emoji", "members", "all", "statuses", "hooks"}
+    known |= {"deployments", "environments", "user", "users", "groups", "personal_access_tokens", "self"}
     return "/".join(part if part in known or not part else ":id" for part in path.split("/"))

@@ -105,24 +105,6 @@ def test_a_blocked_user_may_do_nothing(it: Workshop) -> None:
     assert it.forge.permission(KEY, "ada") is Permission.NONE
 
 
-def test_the_members_of_a_group_are_told_by_name(it: Workshop) -> None:
-    it.world.groups["acme/ml-leads"] = {it.grace.id: 50, it.ada.id: 10}
-
-    assert it.forge.members_of("@acme/ml-leads") == {"grace", "Ada"}
-    with pytest.raises(UserError, match="404 Group"):
-        it.forge.members_of("@acme/typo")
-    with pytest.raises(UserError, match="is not a GitLab group"):
-        it.forge.members_of("@../../user")
-
-
-def test_an_image_is_uploaded_and_shown_by_its_markdown(it: Workshop) -> None:
-    markdown = it.forge.upload(KEY, "../roc curve.png", b"\x89PNG")
-
-    ((address, content),) = it.project.uploads.items()
-    assert markdown == f"![roc-curve.png]({address})"
-    assert content == b"\x89PNG"
-
-
 def test_a_good_token_is_healthy_and_asked_about_once_a_minute(it: Workshop) -> None:
     it.forge.check_health()
     it.forge.check_health()
