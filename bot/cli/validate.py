@@ -12,7 +12,7 @@ from bot.domain.errors import UserError
 
 if TYPE_CHECKING:  # reading a project file imports jsonschema and PyYAML; `--help` does not need them
     from bot.domain.project import Project
-    from bot.project_file import ProjectFileProblem
+    from bot.yaml_file import FileProblem
 
 FILE_NAME = "mlops.yaml"
 
@@ -72,8 +72,8 @@ def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
 
-def _problems(errors: tuple[ProjectFileProblem, ...], path: str, form: str) -> str:
-    from bot.project_file import format_github, format_json, format_text
+def _problems(errors: tuple[FileProblem, ...], path: str, form: str) -> str:
+    from bot.yaml_file import format_github, format_json, format_text
 
     return {"text": format_text, "json": format_json, "github": format_github}[form](errors, path)
 

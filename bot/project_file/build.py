@@ -19,8 +19,8 @@ from bot.domain.project import (
 )
 from bot.project_file.cron import cron_schedule
 from bot.project_file.paths import glob, path_inside
-from bot.project_file.quantities import cores, duration_s, memory_bytes
-from bot.project_file.values import gate
+from bot.project_file.readers import gate
+from bot.yaml_file.quantities import cores, duration_s, memory_bytes
 
 DEFAULT_TIMEOUT = "1h"
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
 
 from bot.domain.words import quoted
 from bot.project_file.paths import path_inside
-from bot.project_file.places import Path, where
-from bot.project_file.problems import Findings
-from bot.project_file.shape import broken_rules
-from bot.project_file.shape_words import explain
-from bot.project_file.unfit import Unfit
-from bot.project_file.yaml_tree import Kind, Node
+from bot.yaml_file import Findings, Kind, Node, Unfit, broken_rules, explain
+from bot.yaml_file.places import Path, where
+from schemas import schema
 
 RESERVED_PREFIXES = ("MLOPS_", "SM_")  # the step's own variables, design section 4
 
@@ -92,6 +91,8 @@ def _default_fits(fragment: Node, path: Path, findings: Findings) -> None:
         findings.add(fragment.start, message, f"Add `type: {_type_of(default)}`.", where=where(path))
     if default is None or default.faulty:
         return
+    if any(broken_rules(_fragment_schema(), fragment.value)):
+        return  # reported by the file's own schema
     for rule in broken_rules(fragment.value, default.value):
         node = default
         for name in rule.path:
@@ -99,6 +100,12 @@ def _default_fits(fragment: Node, path: Path, findings: Findings) -> None:
         for index, message, _ in explain(rule, node, named_at=node.start):
             told = f"The default does not keep to its own rules: {message[0].lower()}{message[1:]}"
             findings.add(index, told, "Change the default or the rule.", where=where((*path, "default")))
+
+
+@cache
+def _fragment_schema() -> Mapping[str, Any]:
+    document = schema("mlops.schema.json")
+    return {**document["$defs"]["param"], "$defs": document["$defs"]}
 
 
 def _type_of(node: Node) -> str:

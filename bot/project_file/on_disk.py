@@ -8,9 +8,9 @@ from posixpath import basename, dirname, join, normpath
 from bot.domain.nearest import nearest
 from bot.domain.project import Project
 from bot.domain.words import quoted
-from bot.project_file.places import Path, node_at, where
-from bot.project_file.problems import Findings
-from bot.project_file.yaml_tree import Node
+from bot.yaml_file.places import Path, node_at, where
+from bot.yaml_file.problems import Findings
+from bot.yaml_file.tree import Node
 
 PathExists = Callable[[str], bool]
 NamesIn = Callable[[str], Iterable[str]]

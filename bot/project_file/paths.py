@@ -6,7 +6,7 @@ import re
 from posixpath import normpath
 
 from bot.domain.words import quoted
-from bot.project_file.unfit import Unfit
+from bot.yaml_file.unfit import Unfit
 
 _DRIVE = re.compile(r"[A-Za-z]:([\\/]|$)")
 _URL = re.compile(r"(https?|ssh|git|file)://(?P<rest>\S*)", re.IGNORECASE)

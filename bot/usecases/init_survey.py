@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from posixpath import basename, dirname, join, normpath, relpath
 from shlex import quote
 
-from bot.project_file import read_yaml
+from bot.yaml_file import read_yaml
 
 TRAIN_SCRIPTS = ("train.py", "training.py", "train_model.py")
 EVALUATE_SCRIPTS = ("evaluate.py", "evaluation.py", "eval.py", "evaluate_model.py")

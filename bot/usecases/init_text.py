@@ -6,8 +6,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from bot.project_file import is_plain_text
 from bot.usecases.init_survey import FoundModel, Survey
+from bot.yaml_file import is_plain_text
 
 HEADER = """\
 # yaml-language-server: $schema=./mlops.schema.json

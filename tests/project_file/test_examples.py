@@ -8,9 +8,8 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from bot.project_file import ProjectFileError, format_text, load_project
-from bot.project_file.problems import Findings, Source
-from bot.project_file.yaml_tree import read_tree
+from bot.project_file import ProjectFileError, load_project
+from bot.yaml_file import findings_for, format_text, read_tree
 from schemas import schema
 
 ROOT = Path(__file__).parents[2]
@@ -52,7 +51,7 @@ def test_editors_find_the_schema_from_the_first_line(file: Path) -> None:
 
 @pytest.mark.parametrize("file", VALID, ids=lambda file: file.stem)
 def test_the_schema_alone_accepts_a_valid_file_as_an_editor_would(file: Path) -> None:
-    root = read_tree(Findings(Source(file.read_text())))
+    root = read_tree(findings_for(file.read_bytes()))
 
     assert root is not None
     assert list(Draft202012Validator(schema("mlops.schema.json")).iter_errors(root.value)) == []

@@ -9,15 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.project import Project
-from bot.project_file import (
-    ProjectFileError,
-    ProjectFileProblem,
-    format_github,
-    format_json,
-    format_text,
-    load_project,
-    read_yaml,
-)
+from bot.project_file import ProjectFileError, load_project
+from bot.yaml_file import FileProblem, format_github, format_json, format_text, read_yaml
 
 EXAMPLES = Path(__file__).parents[2] / "schemas" / "examples"
 FILES = [file.read_bytes() for file in sorted(EXAMPLES.glob("*/*.yaml"))]
@@ -31,7 +24,7 @@ TOKENS = [
 
 
 def loads_or_names_its_problems(content: bytes) -> None:
-    problems: tuple[ProjectFileProblem, ...] = ()
+    problems: tuple[FileProblem, ...] = ()
     try:
         project = load_project(content)
     except ProjectFileError as error:

@@ -19,20 +19,14 @@ from bot.domain.project import (
     Split,
     Step,
 )
-from bot.project_file import (
-    PROJECT_FILE_LIMIT_BYTES,
-    ProjectFileError,
-    ProjectFileProblem,
-    format_github,
-    format_json,
-    load_project,
-)
+from bot.project_file import PROJECT_FILE_LIMIT_BYTES, ProjectFileError, load_project
+from bot.yaml_file import FileProblem, format_github, format_json
 
 VALID = Path(__file__).parents[2] / "schemas" / "examples" / "valid"
 HEAD = "version: 1\nmodels:\n  churn:\n    train: {run: python train.py}\n"
 
 
-def errors(text: str | bytes) -> tuple[ProjectFileProblem, ...]:
+def errors(text: str | bytes) -> tuple[FileProblem, ...]:
     with pytest.raises(ProjectFileError) as raised:
         load_project(text if isinstance(text, bytes) else text.encode())
     return raised.value.errors
@@ -183,7 +177,7 @@ def test_programs_read_errors_as_json() -> None:
 
 
 def test_github_reads_errors_as_workflow_commands_that_text_can_not_break_out_of() -> None:
-    problem = ProjectFileProblem(3, 7, "", "50% of\r\n::error::nothing", "Fix it.")
+    problem = FileProblem(3, 7, "", "50% of\r\n::error::nothing", "Fix it.")
 
     assert format_github([problem], "a,b:c%\n.yaml") == (
         "::error file=a%2Cb%3Ac%25%0A.yaml,line=3,col=7,title=mlops.yaml::50%25 of%0D%0A::error::nothing Fix it.\n"

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from bot.domain.words import plain
-from bot.project_file.yaml_tree import Kind, Node
+from bot.yaml_file.tree import Kind, Node
 
 Path = tuple[str | int, ...]
 

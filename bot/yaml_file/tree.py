@@ -13,9 +13,9 @@ from typing import Any
 import yaml
 
 from bot.domain.words import quoted
-from bot.project_file.problems import Findings
-from bot.project_file.scalars import NotJsonError, resolve_plain
-from bot.project_file.yaml_syntax import FileEndsHere, report_syntax_error
+from bot.yaml_file.problems import Findings
+from bot.yaml_file.scalars import NotJsonError, resolve_plain
+from bot.yaml_file.syntax import FileEndsHere, report_syntax_error
 
 MOST_NODES = 10_000  # with aliases expanded; the largest real file that we know has 2,000
 DEEPEST = 32

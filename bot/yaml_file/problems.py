@@ -1,4 +1,4 @@
-"""What is wrong with a project file: each problem with its place, in words, and the fix."""
+"""What is wrong with a file: each problem with its place, in words, and the fix."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class ProjectFileProblem:
+class FileProblem:
     """`line` and `column` count from 1, in characters. `where` is the place in words: `models.churn.train.run`.
 
     `message` says what was found and what was expected; `excerpt` is the line with a caret below the place.
@@ -40,14 +40,16 @@ class ProjectFileProblem:
         return f"{place}{self.message} {self.fix}".strip()
 
 
-class ProjectFileError(UserError):
-    """All that is wrong with a project file, in the order of the file."""
+class FileError(UserError):
+    """All that is wrong with a file, in the order of the file. Each kind of file has a class of its own."""
 
-    def __init__(self, errors: Iterable[ProjectFileProblem]) -> None:
+    file_name = "The file"
+
+    def __init__(self, errors: Iterable[FileProblem]) -> None:
         self.errors = tuple(errors)
         lines = [f"line {error.line}, column {error.column}: {error.sentence}" for error in self.errors]
         count = "1 problem" if len(lines) == 1 else f"{len(lines)} problems"
-        super().__init__("\n".join([f"mlops.yaml has {count}:", *lines]))
+        super().__init__("\n".join([f"{self.file_name} has {count}:", *lines]))
 
 
 class Source:
@@ -88,24 +90,25 @@ class _Finding:
 
 
 class Findings:
-    """Collects problems by the index of a character in the source."""
+    """Collects problems by the index of a character in the source; raised as an `error`."""
 
-    def __init__(self, source: Source) -> None:
+    def __init__(self, source: Source, error: type[FileError] = FileError) -> None:
         self.source = source
+        self._error = error
         self._found: set[_Finding] = set()
 
     def add(self, index: int, message: str, fix: str = "", *, where: str = "") -> None:
         self._found.add(_Finding(index, where, message, fix))
 
     def raise_if_any(self) -> None:
-        """Raises ProjectFileError with the first hundred, in the order of the file."""
+        """Raises FileError with the first hundred, in the order of the file."""
         if self._found:
-            raise ProjectFileError(self._problem(finding) for finding in sorted(self._found)[:MOST_PROBLEMS])
+            raise self._error(self._problem(finding) for finding in sorted(self._found)[:MOST_PROBLEMS])
 
-    def _problem(self, finding: _Finding) -> ProjectFileProblem:
+    def _problem(self, finding: _Finding) -> FileProblem:
         line, column = self.source.position(finding.index)
         message, fix = _cut(mask(finding.message)), _cut(mask(finding.fix))
-        return ProjectFileProblem(line, column, finding.where, message, fix, self.source.excerpt(finding.index))
+        return FileProblem(line, column, finding.where, message, fix, self.source.excerpt(finding.index))
 
 
 def _shown(text: str) -> str:

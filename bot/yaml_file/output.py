@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from bot.project_file.problems import ProjectFileProblem
+from bot.yaml_file.problems import FileProblem
 
 
-def format_text(errors: Sequence[ProjectFileProblem], path: str) -> str:
+def format_text(errors: Sequence[FileProblem], path: str) -> str:
     """One paragraph per problem: place, message, the line with a caret, fix."""
     blocks = [_block(error, path) for error in errors]
     count = "1 problem" if len(errors) == 1 else f"{len(errors)} problems"
     return "\n\n".join([*blocks, f"{count} in {path}"]) + "\n"
 
 
-def format_json(errors: Sequence[ProjectFileProblem], path: str) -> str:
+def format_json(errors: Sequence[FileProblem], path: str) -> str:
     """`{"path": …, "valid": …, "problems": [{"line": 3, "column": 5, "where": …, "message": …, "fix": …, …}]}`"""
     problems = [
         {
@@ -31,19 +31,19 @@ def format_json(errors: Sequence[ProjectFileProblem], path: str) -> str:
     return json.dumps({"path": path, "valid": not errors, "problems": problems}, ensure_ascii=False, indent=2) + "\n"
 
 
-def format_github(errors: Sequence[ProjectFileProblem], path: str) -> str:
+def format_github(errors: Sequence[FileProblem], path: str, *, title: str = "mlops.yaml") -> str:
     """Workflow commands, which GitHub shows as annotations beside the lines.
 
     Source: GitHub docs, "Workflow commands", and actions/toolkit's `command.ts` for what is escaped.
     """
     return "".join(
-        f"::error file={_property(path)},line={error.line},col={error.column},title=mlops.yaml::"
+        f"::error file={_property(path)},line={error.line},col={error.column},title={_property(title)}::"
         f"{_escaped(error.sentence)}\n"
         for error in errors
     )
 
 
-def _block(error: ProjectFileProblem, path: str) -> str:
+def _block(error: FileProblem, path: str) -> str:
     place = f" {error.where}" if error.where else ""
     lines = [f"{path}:{error.line}:{error.column}{place}", f"  {error.message}", error.excerpt]
     lines.append(f"  fix: {error.fix}" if error.fix else "")

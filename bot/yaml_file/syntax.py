@@ -7,7 +7,7 @@ import re
 import yaml
 
 from bot.domain.words import plain, quoted
-from bot.project_file.problems import Findings
+from bot.yaml_file.problems import Findings
 
 
 class FileEndsHere(Exception):

@@ -1,23 +1,21 @@
-"""Holds the file against `schemas/mlops.schema.json`; each error of jsonschema becomes a problem with place and fix."""
+"""Holds a file against its schema; each error of jsonschema becomes a problem with place and fix."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError
 from jsonschema.validators import extend
 
 from bot.domain.project import JsonValue
-from bot.project_file.places import Path, is_faulty, node_at, where
-from bot.project_file.problems import Findings
-from bot.project_file.shape_words import BrokenRule, explain, explain_name
-from bot.project_file.yaml_tree import Node
+from bot.yaml_file.places import Path, is_faulty, node_at, where
+from bot.yaml_file.problems import Findings
+from bot.yaml_file.shape_words import BrokenRule, explain, explain_name
+from bot.yaml_file.tree import Node
 from schemas import schema
 
-SCHEMA_NAME = "mlops.schema.json"
 _SAID_BETTER_ELSEWHERE = ("type", "pattern", "minLength")
 
 
@@ -36,12 +34,12 @@ _LinearValidator: Any = extend(  # type: ignore[no-untyped-call]  # types-jsonsc
 )
 
 
-def report_shape(root: Node, findings: Findings, *, handled: frozenset[Path]) -> None:
+def report_shape(root: Node, findings: Findings, schema_name: str, *, handled: frozenset[Path]) -> None:
     """Add a problem for everything that the schema does not allow.
 
     At the paths of `handled` a problem in better words was reported: what is said of their text is not said again.
     """
-    for rule in _broken(schema(SCHEMA_NAME), root.value):
+    for rule in broken_rules(schema(schema_name), root.value, schema_name=schema_name):
         if is_faulty(root, rule.path) or (rule.path in handled and rule.keyword in _SAID_BETTER_ELSEWHERE):
             continue
         node = node_at(root, rule.path)
@@ -54,21 +52,11 @@ def report_shape(root: Node, findings: Findings, *, handled: frozenset[Path]) ->
             findings.add(index, message, fix, where=where(rule.path))
 
 
-def broken_rules(fragment: Mapping[str, JsonValue], value: JsonValue) -> Iterator[BrokenRule]:
-    """What a params fragment does not allow in a value. Nothing for a fragment that our schema refuses."""
-    if not any(_broken(_fragment_schema(), fragment)):
-        yield from _broken(fragment, value)
-
-
-@cache
-def _fragment_schema() -> Mapping[str, Any]:
-    document = schema(SCHEMA_NAME)
-    return {**document["$defs"]["param"], "$defs": document["$defs"]}
-
-
-def _broken(rules: Mapping[str, Any], value: JsonValue) -> Iterator[BrokenRule]:
+def broken_rules(rules: Mapping[str, Any], value: JsonValue, *, schema_name: str = "") -> Iterator[BrokenRule]:
+    """What a schema does not allow in a value. It must be a valid one."""
     for error in _LinearValidator(rules).iter_errors(value):
         yield BrokenRule(
+            schema_name=schema_name,
             keyword=str(error.validator),
             wanted=error.validator_value,
             part=error.schema if isinstance(error.schema, Mapping) else {},

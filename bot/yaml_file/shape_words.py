@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.domain.nearest import nearest
 from bot.domain.words import plain, quoted
-from bot.project_file.yaml_tree import Kind, Node
+from bot.yaml_file.tree import Kind, Node
 from schemas import schema
 
 Explained = Iterator[tuple[int, str, str]]
@@ -20,6 +20,7 @@ Explained = Iterator[tuple[int, str, str]]
 class BrokenRule:
     """An error of jsonschema: the keyword and its value, the part of the schema, and the value that breaks it."""
 
+    schema_name: str
     keyword: str
     wanted: Any
     part: Mapping[str, Any]
@@ -40,18 +41,6 @@ _TYPES = {
     "boolean": "`true` or `false`",
 }
 _MEANT_BOOLEANS = {"yes": "true", "on": "true", "y": "true", "no": "false", "off": "false", "n": "false"}
-_EXAMPLES = {
-    "version": "`version: 1`",
-    "train": "`train: {run: python train.py}`",
-    "run": "`run: python train.py`",
-    "path": "`path: data/train.csv`",
-    "test": "`test: 0.25`",
-    "seed": "`seed: 7`",
-    "default": "`default:` with the value that counts where no comment sets one",
-    "serve": "`serve: sklearn`",
-    "environments": "`environments: {production: {approvals: 1}}`",
-    "schedule": '`schedule: "17 * * * *"`',
-}
 
 
 def explain(rule: BrokenRule, node: Node, *, named_at: int) -> Explained:
@@ -99,20 +88,20 @@ def _unknown_keys(rule: BrokenRule, node: Node) -> Explained:
     for name in node.children:
         if name not in known:
             message = f"The key {quoted(str(name))} is not known here; expected {one_of(list(known))}."
-            yield node.keys[name], message, _where_it_belongs(str(name), known, node)
+            yield node.keys[name], message, _where_it_belongs(str(name), known, node, rule.schema_name)
 
 
-def _where_it_belongs(name: str, known: Mapping[str, Any], node: Node) -> str:
+def _where_it_belongs(name: str, known: Mapping[str, Any], node: Node, schema_name: str) -> str:
     meant = nearest(name, [key for key in known if key not in node.children])
     if meant:
         return f"Write `{meant}`."
-    homes = _homes().get(name, ())
+    homes = _homes(schema_name).get(name, ())
     return f"Move it: it belongs {' or '.join(homes)}." if homes else "Remove it."
 
 
 @cache
-def _homes() -> Mapping[str, list[str]]:
-    """Each key of a project file to the places where it may stand."""
+def _homes(schema_name: str) -> Mapping[str, list[str]]:
+    """Each key of a file to the places where it may stand. A definition says by `x-place` where it is used."""
     homes: dict[str, list[str]] = {}
 
     def walk(part: Mapping[str, Any], place: str) -> None:
@@ -120,21 +109,23 @@ def _homes() -> Mapping[str, list[str]]:
             homes.setdefault(name, []).append(f"below `{place}`" if place else "at the top level")
             walk(inner, f"{place}.{name}" if place else name)
 
-    document = schema("mlops.schema.json")
+    document = schema(schema_name)
     walk(document, "")
-    walk(document["$defs"]["model"], "models.<name>")
+    for part in document["$defs"].values():
+        if "x-place" in part:
+            walk(part, part["x-place"])
     return homes
 
 
 def _missing_keys(rule: BrokenRule, named_at: int) -> Explained:
-    needed, examples = rule.wanted, _EXAMPLES
-    if isinstance(needed, Mapping):  # what a timeout or resources of the evaluation need
-        needed = [key for name, keys in needed.items() if name in rule.instance for key in keys]
-        examples = {"run": "`run: python evaluate.py`"}
+    needed, properties = rule.wanted, rule.part.get("properties", {})
+    if isinstance(needed, Mapping):  # what other keys of the file need beside them
+        needed = dict.fromkeys(key for name, keys in needed.items() if name in rule.instance for key in keys)
     # jsonschema yields one error for each missing key, and says which only in its words
     for name in needed:
         if name not in rule.instance and rule.message.startswith(repr(name)):
-            yield named_at, f"The key `{name}` is missing here.", f"Add {examples.get(name, f'`{name}:`')}."
+            written = properties.get(name, {}).get("x-write", f"`{name}:`")
+            yield named_at, f"The key `{name}` is missing here.", f"Add {written}."
 
 
 def _wrong_type(rule: BrokenRule, node: Node) -> tuple[str, str]:

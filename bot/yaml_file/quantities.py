@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from bot.domain.words import quoted
-from bot.project_file.unfit import Unfit
+from bot.yaml_file.unfit import Unfit
 
 LONGEST_S = 30 * 86_400
 LEAST_MEMORY_BYTES = 1024**2
@@ -68,3 +68,6 @@ def cores(value: str | float) -> float:
     if not 0.001 <= count <= MOST_CORES:
         raise Unfit(f"{quoted(text)} is not between 0.001 and 1024 cores.", "Write `2`, `0.5` or `500m`.")
     return count
+
+
+QUANTITIES = (cores, duration_s, memory_bytes)  # what may stand there as a number that lacks its unit
