@@ -91,12 +91,14 @@ class Deployment:
     version: str = ""
     digest: str = ""
     thing: str = ""
+    thing_at: datetime | None = None  # since when; an approval that was written before is for something else
     pipeline_run: str = ""
     replaces: str = ""
     assignment: str = ""  # its tag: `churn#production#4`
     words: str = ""
     voided: str = ""  # why approvals that were given count no more
-    percent: int = 0  # its share of the requests
+    memory_bytes: int = 0  # of the model server; 0 means no limit
+    cpu: float = 0.0
     approved_at: datetime | None = None
     started_at: datetime | None = None
     live_at: datetime | None = None

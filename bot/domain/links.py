@@ -31,6 +31,19 @@ class Links:
     def run(self, run_id: str) -> str:
         return f"{self.public_url}/runs/{run_id}"
 
+    def deployment(self, deployment_id: str) -> str:
+        return f"{self.public_url}/deployments/{deployment_id}"
+
+    def model(self, repository: str, model: str) -> str:
+        return f"{self.repository(repository)}/models/{quote(model)}"
+
+    def environment(self, environment: str) -> str:
+        return f"{self.public_url}/environments/{quote(environment)}"
+
+    def served(self, environment: str, model: str) -> str:
+        """Where predictions are asked for; `/v2/…` and `/v1/…` are below it."""
+        return f"{self.public_url}/serve/{quote(environment)}/{quote(model)}"
+
     def log(self, run_id: str, step: str) -> str:
         return f"{self.run(run_id)}#log-{_quoted(step)}"
 

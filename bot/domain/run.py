@@ -69,6 +69,7 @@ class Run:
     production_version: str | None = None  # the id of the version that served in production when this run ended
     cancel_requested_by: str | None = None
     superseded_by: str | None = None
+    serve: str = ""  # the runtime of a model that is to be deployed, else ""
     force: bool = False  # asked for with --force: an equal key's result is not reused
 
 

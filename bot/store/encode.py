@@ -55,6 +55,7 @@ def encode_run_inputs(run: Run) -> str:
             "arguments": dict(run.arguments),
             "gates": list(run.gates),
             "notes": list(run.notes),
+            "serve": run.serve,
         }
     )
 
@@ -67,6 +68,7 @@ def decode_run_inputs(text: str) -> dict[str, Any]:
         "arguments": document["arguments"],
         "gates": tuple(document["gates"]),
         "notes": tuple(document["notes"]),
+        "serve": document.get("serve", ""),
     }
 
 

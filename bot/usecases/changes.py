@@ -26,6 +26,8 @@ def change_seen(event: ChangeSeen, world: World) -> Writes:
     known = world.store.change(change.repository, change.number)
     writes = Writes(repositories=[event.repository], changes=[change])
     writes.expected_changes.append((change.repository, change.number, known))
+    waiting = world.store.deployments(repository=change.repository, number=change.number, active=True)
+    writes.woken_deployments += [deployment.id for deployment in waiting]
     if change.state is not ChangeState.OPEN:
         writes.cancels += _end_runs(change, world, by=f"{change.state}")
     elif known is None or _asks_for_a_plan(known, change):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
 import structlog
 
 from bot.comments.escape import prose
-from bot.domain.change import Change, ChangeSeen, ChangeState, Comment, CommentCreated, Repository
+from bot.domain.change import Change, ChangeSeen, ChangeState, Comment, CommentCreated
 from bot.domain.command import (
     Approve,
     Cancel,
@@ -37,6 +36,8 @@ from bot.domain.words import listed, quoted
 from bot.markdown import command_lines
 from bot.usecases import ordering
 from bot.usecases.changes import FORK_HEAD_SEEN, change_seen, plan_head, subject_of
+from bot.usecases.deployments import commands as deployments
+from bot.usecases.situation import Answer, Situation, newest_runs
 from bot.usecases.status import status_text
 from bot.usecases.world import World
 from bot.usecases.writes import Cancel as CancelRun
@@ -45,30 +46,8 @@ from bot.usecases.writes import Writes
 log = structlog.get_logger()
 
 WAIVER_DAYS = 30
+ON_MERGED = (Deploy, Approve, Reject, Rollback, Cancel, Override, Status, Help)  # what is merged can be deployed
 MOST_LEDGER_ENTRIES = 2000  # that are looked through for when a fork's head was seen
-
-
-@dataclass(frozen=True, slots=True)
-class Situation:
-    """Where a command was said, and by whom."""
-
-    repository: Repository
-    change: Change
-    comment: Comment
-    world: World
-
-    @property
-    def author(self) -> str:
-        return self.comment.author
-
-    def trigger(self, command: Command) -> str:
-        return f"comment:{self.comment.id}:{command.line}"
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    body: str
-    is_refusal: bool = False
 
 
 def comment_created(event: CommentCreated, world: World) -> Writes:
@@ -114,7 +93,7 @@ def mend_reaction(comment: Comment, world: World) -> None:
 
 
 def refusal_of(change: Change, comment: Comment, world: World) -> Answer | None:
-    if change.state is not ChangeState.OPEN:
+    if change.state is ChangeState.CLOSED:
         return Answer(f"This change is {change.state}, so commands are no longer carried out on it.", is_refusal=True)
     if not world.forge_of(change.repository).permission(change.repository, comment.author).may_write:
         return Answer(
@@ -140,6 +119,10 @@ def _reply(comment: Comment, answers: list[Answer]) -> Reply:
 def _answer(command: Command | CommandProblem, situation: Situation, writes: Writes) -> Answer:
     if isinstance(command, CommandProblem):
         return Answer(f"{command.problem} {command.fix}".strip(), is_refusal=True)
+    change = situation.change
+    if change.state is not ChangeState.OPEN and not isinstance(command, ON_MERGED):
+        words = "This change is merged: only deployments and `/status` are carried out on it now."
+        return Answer(words, is_refusal=True)
     try:
         answer = CARRY_OUT[type(command)](command, situation, writes)
     except UserError as error:
@@ -150,9 +133,9 @@ def _answer(command: Command | CommandProblem, situation: Situation, writes: Wri
             at=situation.world.clock(),
             actor=situation.author,
             action=name,
-            repository=situation.change.repository,
-            subject=f"#{situation.change.number}",
-            details={"comment": situation.comment.id, "head": situation.change.head_sha},
+            repository=change.repository,
+            subject=f"#{change.number}",
+            details={"comment": situation.comment.id, "head": change.head_sha},
         )
     )
     return answer
@@ -190,7 +173,7 @@ def _evaluate(command: Evaluate, situation: Situation, writes: Writes) -> Answer
 def _retry(command: Retry, situation: Situation, writes: Writes) -> Answer:
     _check_trust(situation)
     ended_early = (Phase.FAILED, Phase.CANCELED, Phase.SUPERSEDED)
-    failed = [run for run in _newest_runs(situation, command.model) if run.phase in ended_early]
+    failed = [run for run in newest_runs(situation, command.model) if run.phase in ended_early]
     if not failed:
         return Answer("Nothing to retry: no newest run of this change has failed. `/train --force` runs one again.")
     runs = [
@@ -231,14 +214,17 @@ def _cancel(command: Cancel, situation: Situation, writes: Writes) -> Answer:
     active = situation.world.store.runs(
         repository=change.repository, number=change.number, model=command.model, active=True
     )
-    if not active:
+    given_up = deployments.cancel(command.model, situation, writes)
+    if not active and not given_up:
         return Answer("Nothing is active here.")
     writes.cancels += [CancelRun(run.id, by=situation.author) for run in active]
-    return Answer(f"Ending {listed(sorted({run.model for run in active}))}.")
+    lines = [f"Ending {listed(sorted({run.model for run in active}))}."] if active else []
+    lines += [f"Giving up {quoted(one.model)} to {quoted(one.environment)}." for one in given_up]
+    return Answer(" ".join(lines))
 
 
 def _status(_command: Status, situation: Situation, _writes: Writes) -> Answer:
-    return Answer(status_text(_newest_runs(situation, None), situation.world))
+    return Answer(status_text(newest_runs(situation, None), situation.world))
 
 
 def _help(_command: Help, _situation: Situation, _writes: Writes) -> Answer:
@@ -247,7 +233,7 @@ def _help(_command: Help, _situation: Situation, _writes: Writes) -> Answer:
 
 def _override(command: Override, situation: Situation, writes: Writes) -> Answer:
     change, now = situation.change, situation.world.clock()
-    runs = _newest_runs(situation, None)
+    runs = newest_runs(situation, None)
     gates = {text: parse_gate(text) for run in runs for text in run.gates}
     gate = find_gate(list(gates.values()), command.gate)
     expires = now + timedelta(days=WAIVER_DAYS)
@@ -294,25 +280,6 @@ def _check_trust(situation: Situation) -> None:
         )
 
 
-def _not_set_up(_command: Command, _situation: Situation, _writes: Writes) -> Answer:
-    return Answer("Deployments are not set up yet: this version of mlops-bot trains and evaluates.", is_refusal=True)
-
-
-def _newest_runs(situation: Situation, model: str | None) -> list[Run]:
-    """Of each model at the change's head; the given model must be one of them."""
-    change = situation.change
-    runs = situation.world.store.runs(repository=change.repository, number=change.number, limit=500)
-    newest: dict[str, Run] = {}
-    for run in runs:
-        if run.sha == change.head_sha:
-            newest.setdefault(run.model, run)
-    if model is None:
-        return [newest[name] for name in sorted(newest)]
-    if model not in newest:
-        raise UserError(f"{quoted(model)} has no run at this head.", "Start one with `/train`.")
-    return [newest[model]]
-
-
 CARRY_OUT: Mapping[type[Command], Callable[[Any, Situation, Writes], Answer]] = {
     Train: _train,
     Evaluate: _evaluate,
@@ -322,8 +289,8 @@ CARRY_OUT: Mapping[type[Command], Callable[[Any, Situation, Writes], Answer]] = 
     Help: _help,
     Override: _override,
     OkToTest: _ok_to_test,
-    Deploy: _not_set_up,
-    Approve: _not_set_up,
-    Reject: _not_set_up,
-    Rollback: _not_set_up,
+    Deploy: deployments.deploy,
+    Approve: deployments.approve,
+    Reject: deployments.reject,
+    Rollback: deployments.rollback,
 }

@@ -85,7 +85,7 @@ def order_again(
         return _evaluation(
             head, project, policy, trained, world, trigger=trigger, requested_by=requested_by, force=True
         )
-    model = _model(project, run.model)
+    model = named_model(project, run.model)
     effective, notes = effective_for(head, model, policy)
     order = Order(
         repository=repository,
@@ -124,7 +124,7 @@ def _chosen(
 ) -> Sequence[Model]:
     """`touched` are the changed paths; None means all."""
     if model_name is not None:
-        return [_model(project, model_name)]
+        return [named_model(project, model_name)]
     plans = plan_models(project, changed_paths=touched, base=policy)
     models = [plan.model for plan in plans if plan.runs] or list(project.models)
     if not given_params:
@@ -134,7 +134,8 @@ def _chosen(
     return fitting or models[:1]  # which then says what is wrong with the params
 
 
-def _model(project: Project, name: str) -> Model:
+def named_model(project: Project, name: str) -> Model:
+    """Raises UserError with the nearest name."""
     model = project.model(name)
     if model is not None:
         return model
@@ -165,7 +166,7 @@ def _evaluation(
     requested_by: str,
     force: bool = False,
 ) -> Run:
-    model = _model(project, trained.model)
+    model = named_model(project, trained.model)
     effective, notes = effective_for(head, model, policy)
     order = Order(
         repository=head.repository,

@@ -126,6 +126,7 @@ def _run(order: Order, data: PinnedData, world: World, *, unpinned: str = "") ->
         arguments=_arguments(order, data, identity, key, world),
         gates=tuple(gate.text for gate in model.gates),
         notes=order.notes,
+        serve=model.deploy.serve if model.deploy is not None else "",
         force=order.force,
     )
 

@@ -11,6 +11,7 @@ from bot.domain.glob import glob_matches
 from bot.domain.plan import Plan, plan_push
 from bot.domain.project import Project
 from bot.project_file import ProjectFileError
+from bot.usecases.deployments.versions import version_of_merged
 from bot.usecases.heads import MACHINE, Head, active_runs, order_models, show_plan, supersede
 from bot.usecases.notices import invalid_project
 from bot.usecases.projects import read_project
@@ -53,8 +54,15 @@ def push_received(event: PushReceived, world: World) -> Writes:
     writes.runs += order_models(
         head, plan.to_run, project, world, trigger=f"push:{sha}", requested_by=event.author or "push"
     )
+    writes.versions += filter(None, (version_of_merged(run, world) for run in writes.runs))
+    writes.woken_deployments += woken_by_push(repository.key, world)
     show_plan(head, plan, writes.runs, writes)
     return writes
+
+
+def woken_by_push(repository: str, world: World) -> list[str]:
+    """Policy comes from branches, and so do results: what waits is looked at anew."""
+    return [deployment.id for deployment in world.store.deployments(repository=repository, active=True)]
 
 
 def _is_gone(event: PushReceived, sha: str, world: World) -> bool:

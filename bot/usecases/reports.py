@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from bot.domain.feedback import Subject, SubjectFeedback
+from bot.domain.gate import Judgement
 from bot.domain.plots import PLOT_LIMIT_BYTES, ParsedPlot, parse_plot
 from bot.domain.report import ModelReport, ModelState, Report, build_report
 from bot.domain.run import Phase, Run
+from bot.usecases.deployments.incumbents import PRODUCTION, serving_version
 from bot.usecases.world import World
 
 MOST_RUNS = 500  # of one subject that are looked through for the newest of each model
@@ -48,6 +51,17 @@ def run_report(run: Run, world: World, *, with_plots: bool = False) -> ModelRepo
     if run.number is not None:
         waivers = world.store.waivers(run.repository, run.number, now=world.clock())
     return build_report(subject, [model_state(run, world, with_plots=with_plots)], waivers=waivers).models[0]
+
+
+def judgement_now(run: Run, world: World) -> Judgement | None:
+    """Held against what serves in production now, not against what did when the run ended."""
+    pinned = replace(run, production_version=_production_now(run, world))
+    return run_report(pinned, world).judgement
+
+
+def _production_now(run: Run, world: World) -> str | None:
+    version = serving_version(run.repository, run.model, PRODUCTION, world)
+    return None if version is None else version.id
 
 
 def model_state(run: Run, world: World, *, with_plots: bool = True) -> ModelState:

@@ -15,6 +15,7 @@ from bot.domain.feedback import reply_id
 from bot.markdown import command_lines
 from bot.ports.forge import Forge
 from bot.ports.store import Claim, Kind, Overtaken
+from bot.usecases.deployments.registry_index import index_registry
 from bot.usecases.events import handle_event
 from bot.usecases.refusals import refuse_event
 from bot.usecases.world import World
@@ -82,6 +83,8 @@ def _compare(claim: Claim, world: World) -> None:
             refuse_event(event, error, world)
         except TransientError as error:
             postponed = error
+    if repository is not None:
+        index_registry(repository, world)
     if postponed is not None:
         raise postponed
     with world.store.transaction() as tx:

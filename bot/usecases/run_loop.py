@@ -10,10 +10,13 @@ from functools import partial
 
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Subject
+from bot.domain.pipeline import DEPLOY
 from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import EngineRun, EngineState, Phase, Run
 from bot.ports.engine import Submission
 from bot.ports.store import Claim, Kind, Transaction
+from bot.usecases.deployments.incumbents import PRODUCTION, serving_version
+from bot.usecases.deployments.versions import version_of_merged
 from bot.usecases.orders import reusable_run
 from bot.usecases.results import collect_result, failed_result
 from bot.usecases.world import World
@@ -98,6 +101,9 @@ def parked_until(now: datetime) -> datetime:
 
 
 def _has_place(run: Run, world: World) -> bool:
+    """A deployment takes none: it must not wait behind training."""
+    if run.pipeline == DEPLOY:
+        return True
     return world.engine.places is None or run.id in _next_to_start(world.engine.places, world)
 
 
@@ -199,10 +205,22 @@ def _canceled_phase(run: Run) -> Phase:
 def _end(claim: Claim, run: Run, phase: Phase, result: Result | None, world: World) -> None:
     now = world.clock()
     incumbent = _incumbent(run, world)
-    ended = replace(run, phase=phase, ended_at=now, result=result, base_run=incumbent.id if incumbent else None)
+    production = serving_version(run.repository, run.model, PRODUCTION, world)
+    ended = replace(
+        run,
+        phase=phase,
+        ended_at=now,
+        result=result,
+        base_run=incumbent.id if incumbent else None,
+        production_version=production.id if production else None,
+    )
+    version = version_of_merged(ended, world)
     with world.store.transaction() as tx:
         tx.settle(claim, next_check_at=None)
         tx.save_run(ended)
+        if version is not None:
+            tx.add_version(version, now=now)
+        _wake_deployments(ended, tx, world)
         _wake_feedback(run, tx, now)
         for equal in world.store.queued_equals(run.key):  # they waited for what this one gives, or start in its stead
             tx.wake(Kind.RUN, equal, now=now)
@@ -230,6 +248,13 @@ def _incumbent(run: Run, world: World) -> Run | None:
             return None
         branch = change.target_branch
     return world.store.newest_result(run.repository, branch=branch, model=run.model)
+
+
+def _wake_deployments(run: Run, tx: Transaction, world: World) -> None:
+    """Those that this run carries out, and those that wait for its result or follow it."""
+    now = world.clock()
+    for deployment in world.store.deployments(repository=run.repository, model=run.model, active=True):
+        tx.wake(Kind.DEPLOYMENT, deployment.id, now=now)
 
 
 def _wake_feedback(run: Run, tx: Transaction, now: datetime) -> None:

@@ -12,6 +12,8 @@ from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Engine
 from bot.ports.forge import Forge, GitCredential
 from bot.ports.git import Git
+from bot.ports.registry import Registry
+from bot.ports.serving import Serving
 from bot.ports.store import Store
 
 
@@ -21,7 +23,7 @@ class World:
     a repository have, `credential_of` the token for a watched clone address. `callback_links` is where steps reach the
     bot, which may differ from the public address; None where nothing listens. `pipeline_versions` maps a pipeline to
     the hash of its compiled package. `admission` is held while a run takes one of the engine's places, `turn_of` a row
-    while what it shows is posted."""
+    while what it shows is posted. `registry` and `serving` are None for a working tree, which deploys nothing."""
 
     clock: Clock
     store: Store
@@ -37,6 +39,8 @@ class World:
     pipeline_versions: Mapping[str, str]
     admission: AbstractContextManager[object]
     turn_of: Callable[[str], AbstractContextManager[object]]
+    registry: Registry | None = None
+    serving: Serving | None = None
 
     def forge_of(self, repository: str) -> Forge:
         return self.forges[repository.partition("/")[0]]

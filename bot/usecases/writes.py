@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from bot.domain.approval import Approval
 from bot.domain.change import Change, Repository
+from bot.domain.deployment import Deployment
 from bot.domain.feedback import LedgerEntry, Notice, Reply, Subject, SubjectFeedback, Waiver
 from bot.domain.run import Run
+from bot.domain.version import Version
 from bot.ports.store import Kind, Overtaken, Transaction
 
 
@@ -37,6 +40,12 @@ class Writes:
     waivers: list[Waiver] = field(default_factory=list)
     ledger: list[LedgerEntry] = field(default_factory=list)
     woken_feedback: list[str] = field(default_factory=list)
+    versions: list[Version] = field(default_factory=list)
+    deployments: list[Deployment] = field(default_factory=list)
+    ended_deployments: list[Deployment] = field(default_factory=list)  # rows that nobody converges any more
+    canceled_deployments: list[tuple[str, str]] = field(default_factory=list)  # id, and who asked
+    approvals: list[Approval] = field(default_factory=list)
+    woken_deployments: list[str] = field(default_factory=list)
 
     def show(self, subject: Subject, notice: Notice | None = None) -> None:
         self.subjects.append(SubjectFeedback(subject=subject, notice=notice))
@@ -46,6 +55,7 @@ def apply(writes: Writes, tx: Transaction, *, now: datetime) -> None:
     """Raises Overtaken when somebody else has handled the same thing meanwhile."""
     _apply_sightings(writes, tx, now)
     _apply_work(writes, tx, now)
+    _apply_deployments(writes, tx, now)
     _apply_feedback(writes, tx, now)
 
 
@@ -71,6 +81,21 @@ def _apply_work(writes: Writes, tx: Transaction, now: datetime) -> None:
         tx.add_waiver(waiver)
     for entry in writes.ledger:
         tx.append_ledger(entry)
+
+
+def _apply_deployments(writes: Writes, tx: Transaction, now: datetime) -> None:
+    for version in writes.versions:
+        tx.add_version(version, now=now)
+    for deployment in writes.deployments:
+        tx.add_deployment(deployment, now=now)
+    for deployment in writes.ended_deployments:
+        tx.save_deployment(deployment)
+    for deployment_id, by in writes.canceled_deployments:
+        tx.request_deployment_cancel(deployment_id, by=by, now=now)
+    for approval in writes.approvals:
+        tx.add_approval(approval)
+    for deployment_id in writes.woken_deployments:
+        tx.wake(Kind.DEPLOYMENT, deployment_id, now=now)
 
 
 def _apply_feedback(writes: Writes, tx: Transaction, now: datetime) -> None:

@@ -39,6 +39,8 @@ def test_a_run_with_something_in_every_field_comes_back_equal(store):
         result=a_result("run-1"),
         reused_run="run-0",
         base_run="run-b",
+        production_version="version:v",
+        serve="sklearn",
         cancel_requested_by="bob",
         superseded_by="d" * 40,
         force=True,

@@ -136,11 +136,14 @@ _ALL_FORMS = (
     Form("ok-to-test", "", "Let a fork's head run, for this commit, without secrets.", lambda _said: OkToTest()),
     Form(
         "deploy",
-        "<environment> [model]",
-        "Deploy what was trained.",
-        lambda said: Deploy(environment=said.words[0], model=said.word(1)),
+        "<environment> [model] [--major]",
+        "Deploy this change's result, as soon as it is trained, meets its gates and is approved.",
+        lambda said: Deploy(
+            environment=said.words[0], model=said.word(1), is_major="--major" in said.flags
+        ),
         least=1,
         most=2,
+        flags=("--major",),
     ),
     Form(
         "approve",
@@ -159,7 +162,7 @@ _ALL_FORMS = (
     Form(
         "rollback",
         "<environment> [model] [version]",
-        "Serve an earlier version again.",
+        "Serve the version before again, or the one that is named, at once.",
         _rollback,
         least=1,
         most=3,

@@ -71,8 +71,11 @@ class OkToTest(Command):
 
 @dataclass(frozen=True, slots=True)
 class Deploy(Command):
+    """`is_major` makes the next version a major one."""
+
     environment: str
     model: str | None = None
+    is_major: bool = False
 
 
 @dataclass(frozen=True, slots=True)

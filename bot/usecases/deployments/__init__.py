@@ -1,0 +1,1 @@
+"""Deployments: asked for, approved, registered, served, rolled back."""

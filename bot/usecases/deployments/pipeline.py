@@ -1,0 +1,62 @@
+"""The run of the pipeline `deploy` that carries a deployment out."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from bot.domain.deployment import Deployment
+from bot.domain.pipeline import DEPLOY
+from bot.domain.run import Phase, Run, run_id
+from bot.domain.version import Version
+from bot.usecases.deployments.targets import trained_of
+from bot.usecases.reports import files_run
+from bot.usecases.world import World
+
+READY_TIMEOUT_S = 600  # a fresh environment of a big model takes minutes
+
+
+def deploy_run(deployment: Deployment, version: Version, world: World) -> Run:
+    lock = version.lock
+    key = f"{deployment.id}:{lock.model_digest}"
+    identity = run_id(run_key=key, trigger=DEPLOY)
+    return Run(
+        id=identity,
+        key=key,
+        trigger=DEPLOY,
+        repository=deployment.repository,
+        number=deployment.number,
+        branch=deployment.branch,
+        model=deployment.model,
+        pipeline=DEPLOY,
+        sha=lock.sha,
+        requested_by=deployment.requested_by,
+        requested_at=world.clock(),
+        phase=Phase.QUEUED,
+        params=lock.params,
+        arguments={
+            "run_id": identity,
+            "run_prefix": world.artifacts.prefix(identity),
+            "callback_url": world.callback_links.callback(identity) if world.callback_links is not None else "",
+            "repository": deployment.repository,
+            "sha": lock.sha,
+            "model": deployment.model,
+            "environment": deployment.environment,
+            "version": str(lock.number),
+            "model_prefix": lock.artifacts,
+            "model_digest": lock.model_digest,
+            "golden_prefix": _golden_prefix(deployment, version, world),
+            "canary": {**asdict(deployment.rule.canary), "percents": list(deployment.rule.canary.percents)},
+            "ready_timeout_s": READY_TIMEOUT_S,
+            "lineage": {"run_key": key, "pipeline_version": world.pipeline_versions[DEPLOY]},
+        },
+        force=True,  # each deployment runs, however equal
+    )
+
+
+def _golden_prefix(deployment: Deployment, version: Version, world: World) -> str:
+    """Rows are kept by the run that measured the model, which may be another one than trained it."""
+    run = world.store.run(deployment.run_id or version.lock.run_id)
+    measured_by = files_run(run) if run is not None else version.lock.run_id
+    if world.artifacts.read(measured_by, "golden.json", limit_bytes=1) is not None:
+        return world.artifacts.prefix(measured_by)
+    return world.artifacts.prefix(trained_of(run, world).run_id) if run is not None else ""
