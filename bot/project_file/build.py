@@ -7,6 +7,7 @@ from posixpath import normpath
 from typing import Any
 
 from bot.domain.project import (
+    Canary,
     Data,
     Deploy,
     DeployEnvironment,
@@ -20,7 +21,7 @@ from bot.domain.project import (
 from bot.project_file.cron import cron_schedule
 from bot.project_file.paths import glob, path_inside
 from bot.project_file.readers import gate
-from bot.yaml_file.quantities import cores, duration_s, memory_bytes
+from bot.yaml_file.quantities import cores, duration_s, latency_ms, memory_bytes
 
 DEFAULT_TIMEOUT = "1h"
 
@@ -57,15 +58,18 @@ def _model(name: str, raw: Raw) -> Model:
 
 
 def _step(raw: Raw) -> Step:
-    resources = raw.get("resources", {})
     return Step(
         run=raw["run"].strip(),
-        resources=Resources(
-            cpu=cores(resources["cpu"]) if "cpu" in resources else 0.0,
-            memory_bytes=memory_bytes(resources["memory"]) if "memory" in resources else 0,
-            gpu=int(resources.get("gpu", 0)),
-        ),
+        resources=_resources(raw.get("resources", {})),
         timeout_s=duration_s(raw.get("timeout", DEFAULT_TIMEOUT)),
+    )
+
+
+def _resources(raw: Raw) -> Resources:
+    return Resources(
+        cpu=cores(raw["cpu"]) if "cpu" in raw else 0.0,
+        memory_bytes=memory_bytes(raw["memory"]) if "memory" in raw else 0,
+        gpu=int(raw.get("gpu", 0)),
     )
 
 
@@ -79,11 +83,27 @@ def _environment(raw: Raw) -> Environment:
 
 
 def _deploy(raw: Raw) -> Deploy:
-    environments = {
-        name: DeployEnvironment(int(settings.get("approvals", 0)), tuple(settings.get("approvers", ())))
-        for name, settings in raw["environments"].items()
-    }
-    return Deploy(raw["serve"], environments)
+    environments = {name: _deploy_environment(settings) for name, settings in raw["environments"].items()}
+    return Deploy(raw["serve"], environments, _resources(raw.get("resources", {})))
+
+
+def _deploy_environment(raw: Raw) -> DeployEnvironment:
+    return DeployEnvironment(
+        approvals=int(raw.get("approvals", 0)),
+        approvers=tuple(raw.get("approvers", ())),
+        only_merged="from" in raw,
+        canary=_canary(raw) if "canary" in raw else Canary(),
+    )
+
+
+def _canary(raw: Raw) -> Canary:
+    usual = Canary()
+    return Canary(
+        percents=tuple(int(percent) for percent in raw["canary"]),
+        hold_s=float(duration_s(raw["hold"])) if "hold" in raw else usual.hold_s,
+        max_error_rate=float(raw["max_error_rate"]) if "max_error_rate" in raw else usual.max_error_rate,
+        max_latency_ms=latency_ms(raw["max_latency"]) if "max_latency" in raw else usual.max_latency_ms,
+    )
 
 
 def _normalised(path: str) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
 
 from bot.domain.words import quoted
 from bot.project_file.paths import path_inside
 from bot.yaml_file import Findings, Kind, Node, Unfit, broken_rules, explain
+from bot.yaml_file.approvals import report_impossible_approval
 from bot.yaml_file.places import Path, where
 from schemas import schema
 
@@ -26,7 +28,9 @@ def report_models(root: Node, findings: Findings) -> None:
         for param, fragment in _children(model, "params"):
             _default_fits(fragment, (*path, "params", param), findings)
         for environment, settings in _children(model, "deploy", "environments"):
-            _approval_is_possible(settings, (*path, "deploy", "environments", environment), findings)
+            place: Path = (*path, "deploy", "environments", environment)
+            report_impossible_approval(settings, place, findings)
+            _canary_ends_whole(settings, place, findings)
 
 
 def _child(node: Node, *names: str) -> Node | None:
@@ -115,16 +119,18 @@ def _type_of(node: Node) -> str:
     return next((name for kind, name in kinds if isinstance(node.value, kind)), "string")
 
 
-def _approval_is_possible(settings: Node, path: Path, findings: Findings) -> None:
-    approvers, approvals = settings.children.get("approvers"), settings.children.get("approvals")
-    if approvers is None or approvers.kind is not Kind.SEQUENCE or not approvers.children:
+def _canary_ends_whole(settings: Node, path: Path, findings: Findings) -> None:
+    canary = settings.children.get("canary")
+    shares = list(canary.children.values()) if canary is not None and canary.kind is Kind.SEQUENCE else []
+    if not all(isinstance(share.value, int) and 1 <= share.value <= 100 for share in shares):
         return
-    needed = approvals.value if approvals is not None else 0
-    people = [node.raw for node in approvers.children.values()]
-    if needed == 0:
-        message = "`approvers` are named, and no approval is asked for."
-        findings.add(settings.keys["approvers"], message, "Add `approvals: 1`.", where=where(path))
-    elif isinstance(needed, int) and needed > len(people) and not any("/" in person for person in people):
-        assert approvals is not None
-        message = f"{needed} approvals are needed, and only {len(people)} may give one."
-        findings.add(approvals.start, message, "Name more approvers, or ask for fewer approvals.", where=where(path))
+    place = where((*path, "canary"))
+    for before, share in pairwise(shares):
+        if share.value <= before.value:
+            message = f"Each share is larger than the one before, and {share.value} follows {before.value}."
+            findings.add(share.start, message, "Let the shares rise: `[10, 50, 100]`.", where=place)
+            return
+    if shares and shares[-1].value != 100:
+        message = f"The last share is {shares[-1].value}, expected 100: all requests."
+        written = ", ".join(str(share.value) for share in shares)
+        findings.add(shares[-1].start, message, f"Write `[{written}, 100]`.", where=place)

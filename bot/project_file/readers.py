@@ -7,7 +7,7 @@ from bot.domain.words import quoted
 from bot.project_file.cron import cron_schedule
 from bot.project_file.paths import git_address, glob, path_inside
 from bot.yaml_file import ANY, Readers, Unfit
-from bot.yaml_file.quantities import cores, duration_s, memory_bytes
+from bot.yaml_file.quantities import cores, duration_s, latency_ms, memory_bytes
 
 
 def gate(text: str) -> Gate:
@@ -41,5 +41,9 @@ READERS: Readers = (
     (("models", ANY, "evaluate", "resources", "cpu"), cores),
     (("models", ANY, "evaluate", "resources", "memory"), memory_bytes),
     (("models", ANY, "evaluate", "gates", ANY), gate),
+    (("models", ANY, "deploy", "resources", "cpu"), cores),
+    (("models", ANY, "deploy", "resources", "memory"), memory_bytes),
+    (("models", ANY, "deploy", "environments", ANY, "hold"), duration_s),
+    (("models", ANY, "deploy", "environments", ANY, "max_latency"), latency_ms),
     (("models", ANY, "monitor", "schedule"), cron_schedule),
 )

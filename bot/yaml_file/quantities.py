@@ -1,4 +1,4 @@
-"""Durations, memory and processor cores: text to seconds, bytes and cores. All raise Unfit."""
+"""Durations, latencies, memory and processor cores: text to seconds, milliseconds, bytes and cores. All raise Unfit."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ LONGEST_S = 30 * 86_400
 LEAST_MEMORY_BYTES = 1024**2
 MOST_MEMORY_BYTES = 64 * 1024**4
 MOST_CORES = 1024.0
+LONGEST_LATENCY_MS = 600_000.0
 
 _DURATION = re.compile(r"(?:([0-9]{1,9})d)?(?:([0-9]{1,9})h)?(?:([0-9]{1,9})m)?(?:([0-9]{1,9})s)?")
+_LATENCY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s)")
 _MEMORY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGTk]i?)")
 _CORES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)")
 # the units of Kubernetes ("Resource units in Kubernetes"): k is 1000, Ki 1024; K is taken as k
@@ -38,6 +40,21 @@ def _duration_meant(text: str) -> str:
     if match:
         return f"Write `{match.group(1)}{match.group(2).lower()}`."
     return "Write whole numbers with `d`, `h`, `m` or `s`: `90s`, `2h`, `1h30m`."
+
+
+def latency_ms(text: str) -> float:
+    """Milliseconds of `200ms`, `1.5s`."""
+    match = _LATENCY.fullmatch(text)
+    if match is None:
+        is_number = re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,9})?", text) is not None
+        fix = (
+            f"Write `{text}ms` if milliseconds are meant." if is_number else "Write a number with `ms` or `s`: `200ms`."
+        )
+        raise Unfit(f"{quoted(text)} is not a latency.", fix)
+    milliseconds = float(match.group(1)) * (1000 if match.group(2) == "s" else 1)
+    if not 1 <= milliseconds <= LONGEST_LATENCY_MS:
+        raise Unfit(f"{quoted(text)} is not between 1 millisecond and 10 minutes.", "Write a latency such as `200ms`.")
+    return milliseconds
 
 
 def memory_bytes(text: str) -> int:
@@ -70,4 +87,4 @@ def cores(value: str | float) -> float:
     return count
 
 
-QUANTITIES = (cores, duration_s, memory_bytes)  # what may stand there as a number that lacks its unit
+QUANTITIES = (cores, duration_s, latency_ms, memory_bytes)  # what may stand there as a number that lacks its unit

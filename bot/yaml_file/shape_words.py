@@ -167,7 +167,7 @@ def _type_hint(wanted: str) -> str:
 def _not_listed(rule: BrokenRule, node: Node) -> tuple[str, str]:
     known = [str(value) for value in rule.wanted]
     meant = nearest(node.raw, known) if node.kind is Kind.SCALAR else None
-    fix = f"Write `{meant}`." if meant else "Write one of them."
+    fix = f"Write `{meant or known[0]}`." if meant or len(known) == 1 else "Write one of them."
     return f"Found {described(node)}, expected {one_of(known)}.", fix
 
 

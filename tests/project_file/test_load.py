@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.gate import Gate, Incumbent
 from bot.domain.project import (
+    Canary,
     Data,
     Deploy,
     DeployEnvironment,
@@ -61,7 +62,16 @@ def test_the_file_of_the_design_means_what_the_design_says() -> None:
                 ),
                 deploy=Deploy(
                     "sklearn",
-                    {"staging": DeployEnvironment(), "production": DeployEnvironment(1, ("@acme/ml-leads", "alice"))},
+                    {
+                        "staging": DeployEnvironment(),
+                        "production": DeployEnvironment(
+                            approvals=1,
+                            approvers=("@acme/ml-leads", "alice"),
+                            only_merged=True,
+                            canary=Canary((10, 50, 100), hold_s=600.0, max_error_rate=0.02, max_latency_ms=200.0),
+                        ),
+                    },
+                    Resources(1.0, 1024**3),
                 ),
                 monitor_schedule="17 * * * *",
             ),
@@ -97,6 +107,18 @@ def test_an_alias_repeats_a_whole_value_and_paths_lose_their_dots() -> None:
     assert (ltv.train, ltv.evaluate, ltv.gates) == (churn.train, churn.evaluate, churn.gates)
     assert (ltv.name, ltv.path, ltv.watch) == ("ltv-2", "models/ltv", ("libs/*/src/**", "shared"))
     assert churn.environment.requirements == "../../requirements.txt"
+
+
+def test_a_canary_has_the_usual_hold_and_limits_where_none_are_given() -> None:
+    deploy = load_project((VALID / "on-a-cluster.yaml").read_bytes()).models[0].deploy
+
+    assert deploy is not None
+    assert (deploy.serve, deploy.resources) == ("python", Resources(2.0, 24 * 1024**3))
+    assert deploy.environments == {
+        "preview": DeployEnvironment(canary=Canary()),
+        "staging": DeployEnvironment(canary=Canary((25, 100), 30.0, 0.0, 1500.0)),
+        "production": DeployEnvironment(2, ("alice", "bob", "@acme/leads"), True, Canary((10, 50, 100), 300.0, 0.01)),
+    }
 
 
 def test_gates_need_no_evaluation_of_their_own() -> None:
