@@ -30,7 +30,8 @@ class BadLock(UserError):
 
 
 def render_lock(lock: VersionLock) -> bytes:
-    """The same bytes for equal locks. Raises UserError for a number that JSON does not have, and for a lock that would be too large."""
+    """The same bytes for equal locks. Raises UserError for one that could not be read again: too large, or with a
+    number that JSON does not have."""
     document = {"format": LOCK_FORMAT, **asdict(lock), "number": str(lock.number)}
     try:
         text = json.dumps(document, ensure_ascii=False, indent=1, sort_keys=True, allow_nan=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,15 +13,19 @@ from bot.domain.words import quoted
 from bot.mirror.address import basic_authorization, origin_of, parse_address
 from bot.mirror.command import forget_local_variables
 from bot.mirror.commits import parse_commit
+from bot.mirror.local import LocalRepository
 from bot.mirror.names import is_reference_name, is_sha, is_short_sha
-from bot.mirror.objects import LINK_MODE, SUBMODULE_MODE, find_entry
-from bot.mirror.repositories import LocalRepository, RemoteMirror, check_sha, open_repository
+from bot.mirror.objects import LINK_MODE, SUBMODULE_MODE, TreeEntry, find_entry
+from bot.mirror.repositories import RemoteMirror, check_sha, open_repository
+from bot.mirror.tags import read_tags
 from bot.mirror.trees import changed_paths, path_names, tree_digest
+from bot.mirror.writing import push_tags, write_commit
 from bot.ports.forge import GitCredential
-from bot.ports.git import Commit
+from bot.ports.git import Commit, Signature, Tag
 
 # one git process of about 4 MB is kept for each
 OPEN_REPOSITORIES = 24
+LOOKS_AT_TAGS = 3  # they may move between being listed and being fetched
 REMEMBERED_MERGE_BASES = 20_000
 _HEADS = "refs/heads/"
 _OpenRepository = LocalRepository | RemoteMirror
@@ -29,7 +33,8 @@ _OpenRepository = LocalRepository | RemoteMirror
 
 class GitMirror:
     """`allow_local` lets addresses be folders of this machine; these are read in place. `credentials` gives the token
-    for an address, if there is one; `http_origins` are configured hosts without TLS."""
+    for an address, if there is one, and `push_credentials` the one that may push, if that is another. `http_origins`
+    are configured hosts without TLS."""
 
     def __init__(
         self,
@@ -37,12 +42,14 @@ class GitMirror:
         *,
         allow_local: bool,
         credentials: Callable[[str], GitCredential | None] = lambda _address: None,
+        push_credentials: Callable[[str], GitCredential | None] | None = None,
         http_origins: Collection[str] = (),
     ) -> None:
         forget_local_variables()
         self._home = home
         self._allow_local = allow_local
         self._credentials = credentials
+        self._push_credentials = push_credentials or credentials
         self._http_origins = frozenset(http_origins)
         self._open: OrderedDict[str, _OpenRepository] = OrderedDict()
         self._lock = threading.Lock()
@@ -74,18 +81,24 @@ class GitMirror:
 
     def read(self, address: str, sha: str, path: str, *, limit_bytes: int) -> bytes | None:
         repository = self._repository(address)
+        entry = self._file(repository, sha, path)
+        return None if entry is None else self._content(repository, entry, limit_bytes)
+
+    def _file(self, repository: _OpenRepository, sha: str, path: str) -> TreeEntry | None:
         names = path_names(path)
         tree_id = self._commit(repository, sha)[1]
         with repository.objects.batch():
             entry = find_entry(repository.objects, tree_id, names) if names else None
-            if entry is None or entry.is_tree or entry.mode in (LINK_MODE, SUBMODULE_MODE):
-                return None
+        is_file = entry is not None and not entry.is_tree and entry.mode not in (LINK_MODE, SUBMODULE_MODE)
+        return entry if is_file else None
+
+    def _content(self, repository: _OpenRepository, entry: TreeEntry, limit_bytes: int) -> bytes:
+        found = repository.objects.read(entry.id, limit_bytes=limit_bytes + 1)
+        if found is None:
+            repository.fetch_blobs([entry.id])
             found = repository.objects.read(entry.id, limit_bytes=limit_bytes + 1)
         if found is None:
-            repository.fetch_blob(entry.id)
-            found = repository.objects.read(entry.id, limit_bytes=limit_bytes + 1)
-        if found is None:
-            raise TransientError(f"{quoted(path)} at {sha} could not be fetched.")
+            raise TransientError(f"{quoted(entry.name.decode('utf-8', 'replace'))} could not be fetched.")
         return found[1]
 
     def changed_paths(self, address: str, before: str, after: str) -> list[str]:
@@ -140,6 +153,39 @@ class GitMirror:
         repository = self._repository(address)
         return tree_digest(repository.objects, self._commit(repository, sha)[1], paths, without)
 
+    def tags(self, address: str, *, named: Callable[[str], bool]) -> list[Tag]:
+        repository = self._repository(address)
+        for _ in range(LOOKS_AT_TAGS):
+            wanted = {
+                name: sha for name, sha in repository.tag_ids().items() if is_reference_name(name) and named(name)
+            }
+            repository.fetch_tags(wanted)
+            found = read_tags(repository.objects, wanted)
+            if found is not None:
+                return found
+        raise TransientError(f"The tags of {repository.address.shown} change while they are read.")
+
+    def read_each(self, address: str, shas: Sequence[str], path: str, *, limit_bytes: int) -> dict[str, bytes | None]:
+        repository = self._repository(address)
+        found = {sha: self._file(repository, sha, path) for sha in dict.fromkeys(shas)}
+        missing = {entry.id for entry in found.values() if entry and repository.objects.find(entry.id) is None}
+        if missing:
+            repository.fetch_blobs(missing)
+        return {
+            sha: None if entry is None else self._content(repository, entry, limit_bytes)
+            for sha, entry in found.items()
+        }
+
+    def write_commit(
+        self, address: str, parent: str, files: Mapping[str, bytes], *, message: str, by: Signature
+    ) -> str:
+        repository = self._repository(address)
+        tree_id = self._commit(repository, parent)[1]
+        return write_commit(repository, tree_id, files, parent=parent, message=message, by=by)
+
+    def push_tags(self, address: str, tags: Sequence[Tag]) -> None:
+        push_tags(self._repository(address), tags)
+
     def _repository(self, address: str) -> _OpenRepository:
         with self._lock:
             found = self._open.get(address)
@@ -152,7 +198,8 @@ class GitMirror:
             self._home,
             allow_local=self._allow_local,
             allow_http=bool(self._http_origins),
-            authorization=partial(self._authorization, parsed.url),
+            authorization=partial(_authorization, self._credentials, parsed.url),
+            push_authorization=partial(_authorization, self._push_credentials, parsed.url),
         )
         with self._lock:
             repository = self._open.setdefault(address, opened)
@@ -160,12 +207,6 @@ class GitMirror:
             while len(self._open) > OPEN_REPOSITORIES:
                 self._open.popitem(last=False)[1].objects.close()
         return repository
-
-    def _authorization(self, url: str) -> str:
-        credential = self._credentials(url)
-        if credential is None or credential.origin != origin_of(url):
-            return ""
-        return basic_authorization(credential.username, credential.password)
 
     def _is_remote(self, address: str) -> bool:
         return isinstance(self._repository(address), RemoteMirror)
@@ -199,3 +240,10 @@ class GitMirror:
             repository.fetch_all()
             found = repository.objects.find(f"{short}^{{commit}}")
         return found[0] if found else None
+
+
+def _authorization(credentials: Callable[[str], GitCredential | None], url: str) -> str:
+    credential = credentials(url)
+    if credential is None or credential.origin != origin_of(url):
+        return ""
+    return basic_authorization(credential.username, credential.password)

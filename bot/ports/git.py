@@ -1,10 +1,22 @@
-"""Reading repositories, the same way for every forge: through git, from a bare mirror."""
+"""Reading repositories, the same way for every forge: through git, from a bare mirror. And writing what the registry
+needs: commits beside the branches, and tags."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
+
+from bot.domain.errors import UserError
+
+
+class TagExists(Exception):
+    """A tag of this name is there, and is another one."""
+
+
+class PushRefused(UserError):
+    """The repository does not let us push: no permission, a protected tag, a hook. `problem` holds its own words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,6 +26,27 @@ class Commit:
     author_name: str
     author_email: str
     parents: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """Who, and when: with the same signature, the same content has the same id."""
+
+    name: str
+    email: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Tag:
+    """An annotated tag of a commit. `name` is without `refs/tags/`; `message` is at most 64 KB of it.
+
+    `by.at` is 1970 where the tag does not say it in a way that can be read."""
+
+    name: str
+    commit_sha: str
+    message: str
+    by: Signature
 
 
 class Git(Protocol):
@@ -50,3 +83,20 @@ class Git(Protocol):
         """A digest over the names, modes and blob ids of all files at `sha` that a path or glob of `paths` covers:
         equal exactly when those files are equal. "." covers everything; `**` crosses folders. `without` are paths of
         files that are left out."""
+
+    def tags(self, address: str, *, named: Callable[[str], bool]) -> list[Tag]:
+        """The annotated tags of commits as they are at the remote now, by name. Only those whose name is wanted are
+        fetched."""
+
+    def read_each(self, address: str, shas: Sequence[str], path: str, *, limit_bytes: int) -> dict[str, bytes | None]:
+        """What `read` gives of one path at many commits, with one fetch at most."""
+
+    def write_commit(
+        self, address: str, parent: str, files: Mapping[str, bytes], *, message: str, by: Signature
+    ) -> str:
+        """The sha of a new commit: the child of `parent` with these files written by path, and all others as they were.
+        It is here alone until a tag of it is pushed."""
+
+    def push_tags(self, address: str, tags: Sequence[Tag]) -> None:
+        """Make tags at the remote, all or none of them. A tag that is there already and is the very same is well.
+        Raises TagExists when one is there that differs, PushRefused when we may not."""
