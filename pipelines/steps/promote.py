@@ -76,8 +76,8 @@ def _until(
     running: Step, bot: BotServing, standing: Standing, name: str, aim: str, reached: Callable[[Standing], bool]
 ) -> None:
     began_s = bot.clock_s()
+    _must_not_have_ended(running, standing, name)
     while not reached(standing):
-        _must_not_have_ended(running, standing, name)
         if bot.clock_s() - began_s > PATIENCE_S:
             say_log(standing, running.log.say)
             raise StepFailed(
@@ -88,6 +88,7 @@ def _until(
             )
         time.sleep(SHORTEST_PAUSE_S)
         standing = bot.look()
+        _must_not_have_ended(running, standing, name)
 
 
 def _hold(running: Step, bot: BotServing, percent: int, trial: Canary, name: str) -> None:
