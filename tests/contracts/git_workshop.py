@@ -58,6 +58,25 @@ class Worktree:
         self.git("commit", "--quiet", "--allow-empty", "--message", message)
         return self.git("rev-parse", "HEAD")
 
+    def commit_on(self, branch: str, **files: str) -> str:
+        """On a branch; a new one starts at `main`."""
+        if self.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
+            self.git("checkout", "--quiet", branch)
+        elif branch != "main":
+            self.branch(branch)
+        return self.commit(f"Work on {branch}", **files)
+
+    def amend(self, branch: str) -> str:
+        """Put another commit in the place of the branch's newest."""
+        self.git("checkout", "--quiet", branch)
+        self.git("commit", "--quiet", "--amend", "--message", "Rewritten")
+        return self.git("rev-parse", "HEAD")
+
+    def merge(self, branch: str) -> None:
+        """Into `main`."""
+        self.git("checkout", "--quiet", "main")
+        self.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+
     def push(self, *refspecs: str) -> str:
         """What the pusher reads of the other side."""
         done = subprocess.run(

@@ -58,6 +58,7 @@ def _add(note: Note, grant: Grant, values: dict[str, Any]) -> dict[str, Any]:
     _check(values["content"], _CONTENTS)
     if (grant.user.login, values["content"]) not in note.reactions:
         note.reactions.append((grant.user.login, values["content"]))
+        note.reacted.append(values["content"])
     groups = [
         {"content": content, "viewerHasReacted": (grant.user.login, content) in note.reactions}
         for content in sorted(_CONTENTS)

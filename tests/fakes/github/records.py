@@ -38,6 +38,7 @@ class Note:
     review: int = 0
     reactions: list[tuple[str, str]] = field(default_factory=list)  # login, content
     is_minimized: bool = False
+    reacted: list[str] = field(default_factory=list)  # also what was taken back since
 
     @property
     def node(self) -> str:

@@ -46,6 +46,7 @@ class Note:
     is_system: bool = False
     is_internal: bool = False
     awards: list[Award] = field(default_factory=list)
+    awarded: list[str] = field(default_factory=list)  # also what was taken back since
 
 
 @dataclass

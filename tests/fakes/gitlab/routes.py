@@ -175,6 +175,7 @@ def _give_award(request: Request) -> Answer:
     if any((award.name, award.user) == (name, request.user) for award in note.awards):
         raise Refusal(404, "404 Award Emoji Name has already been taken Not Found")
     note.awards.append(Award(request.world.next_id(), name, request.user))
+    note.awarded.append(name)
     return Answer(201, answers.award(note.awards[-1]))
 
 

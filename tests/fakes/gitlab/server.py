@@ -6,7 +6,7 @@ import json
 import socket
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,15 @@ QUOTA = 2000  # requests a minute, as on gitlab.com for authenticated users
 
 
 class FakeGitLab:
-    """`world` is where people act. `requests` counts `METHOD /route`. `close` fails when a request was undocumented."""
+    """`world` is where people act. `requests` counts `METHOD /route`, `by_project` apart for each project's path or id.
+    `close` fails when a request was undocumented."""
 
     def __init__(self, folder: Path, *, prefix: str = "") -> None:
         self.prefix = prefix
         self.world = World(folder)
         self.faults = Faults()
         self.requests: Counter[str] = Counter()
+        self.by_project: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.quota_left = QUOTA
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
@@ -49,7 +51,7 @@ class FakeGitLab:
         self.faults.plan(Fault(matching, **how))
 
     def answer(self, method: str, path: str, query: str, headers: dict[str, str], body: bytes) -> Answer:
-        self.requests[f"{method} {_shape(path)}"] += 1
+        self.count(method, path)
         request = Request(self.world, method, path, dict(parse_qsl(query)), headers, body)
         found = routes.find(method, path)
         if found is None:
@@ -73,6 +75,12 @@ class FakeGitLab:
             return refusal.answer
         with self.world.lock:
             return Answer(200, graphql.answer(self.world, request.user, json.loads(body)))
+
+    def count(self, method: str, path: str) -> None:
+        route = f"{method} {_shape(path)}"
+        self.requests[route] += 1
+        if path.startswith("/projects/"):
+            self.by_project[unquote(path.split("/")[2])][route] += 1
 
     def project_of_git(self, path: str) -> Project | None:
         return next(
@@ -130,7 +138,7 @@ class _Handler(BaseHTTPRequestHandler):
             answer = fake.answer(self.command, path, query, headers, body)
         if fault is not None:
             if not fault.is_done:
-                fake.requests[f"{self.command} {_shape(path)}"] += 1
+                fake.count(self.command, path)
             time.sleep(fault.delay_s)
             if fault.drops:
                 self.close_connection = True
