@@ -10,7 +10,7 @@ from bot.mirror.objects import Objects
 from bot.ports.git import Signature, Tag
 
 TAG_LIMIT_BYTES = 64 * 1024
-_TAGGER = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]*)> (?P<seconds>\d{1,11}) [+-]\d{4}")
+_TAGGER = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]*)> (?P<seconds>\d{1,12}) [+-]\d{4}")
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _UNSIGNABLE = re.compile(r"[\x00-\x1f\x7f<>]+")
 

@@ -51,6 +51,8 @@ def push_tags(repository: LocalRepository | RemoteMirror, tags: Sequence[Tag]) -
     for tag in tags:
         if not is_reference_name(tag.name):
             raise UserError(f"{quoted(tag.name)} can not be the name of a tag.")
+        if writer.run("cat-file", "-e", f"{check_sha(tag.commit_sha)}^{{commit}}").status:
+            repository.fetch([tag.commit_sha])
     refspecs = [f"{_write(writer, 'tag', tag_text(tag))}:{TAGS}{tag.name}" for tag in tags]
     done = _push(repository, writer, refspecs)
     if done.status and says(done, _PARENT_UNKNOWN_THERE) and isinstance(repository, RemoteMirror):
