@@ -1,4 +1,4 @@
-"""The same store on both databases: `store` and `records` run each test twice."""
+"""What each suite runs on: `store` and `records` on both databases, `it` on every forge."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from sqlalchemy import event
 
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.store.tables import METADATA
+from tests.contracts.forges_under_test import FORGES, ForgeUnderTest
 
 
 class PostgresqlServer:
@@ -117,3 +118,10 @@ def plan_of(store: SqlStore) -> Callable[[Callable[[], object]], str]:
             return "\n".join(str(row[-1]) for row in connection.exec_driver_sql(f"{words} {asked[0][0]}", asked[0][1]))
 
     return explain
+
+
+@pytest.fixture(params=sorted(FORGES))
+def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeUnderTest]:
+    under_test = FORGES[request.param](tmp_path)
+    yield under_test
+    under_test.close()

@@ -1,169 +1,17 @@
-"""What every forge does. Each adapter brings a `ForgeUnderTest`: the forge, and somebody who uses it."""
+"""What every forge does."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from typing import Protocol
+from dataclasses import replace
 
 import pytest
 
-from bot.domain.change import (
-    Change,
-    ChangeSeen,
-    ChangeState,
-    CommentCreated,
-    Delivery,
-    Event,
-    PushReceived,
-    Repository,
-)
+from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, PushReceived
 from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reaction
-from bot.forges.plain.auth import signature
-from bot.ports.forge import BadPayload, BadSignature, Forge, Permission
-from tests.contracts.github_under_test import GitHubUnderTest
-from tests.contracts.gitlab_under_test import GitLabUnderTest
-from tests.contracts.plain_world import SECRET, PlainWorld
-
-
-@dataclass(frozen=True)
-class Webhook:
-    """As it arrives."""
-
-    headers: dict[str, str]
-    body: bytes
-
-
-class ForgeUnderTest(Protocol):
-    forge: Forge
-    repository: Repository
-    signs_bodies: bool  # else a webhook is told by a secret beside its body, and is never refused for its body
-
-    def commit(self, branch: str, **files: str) -> str:
-        """A new commit on a branch that starts at the default one; not pushed yet."""
-
-    def amend(self, branch: str) -> str:
-        """Put another commit in the place of the branch's newest."""
-
-    def push(self, *branches: str) -> list[Webhook]:
-        """Push branches, also over another history. What the forge sent. Opens a change for each other branch."""
-
-    def delete(self, branch: str) -> list[Webhook]: ...
-
-    def merge(self, branch: str) -> list[Webhook]:
-        """Merge into the default branch."""
-
-    def write(self, change: Change, body: str) -> list[Webhook]:
-        """A person's comment."""
-
-    def open(self, webhook: Webhook) -> Delivery:
-        """As the service's endpoint does."""
-
-    def sign(self, body: bytes) -> Webhook: ...
-
-    def shown_comments(self, change: Change) -> list[str]:
-        """The bodies of all comments, the bot's and people's."""
-
-    def shown_checks(self, sha: str) -> list[Check]: ...
-
-    def shown_reactions(self, comment_id: str) -> list[str]: ...
-
-    def close(self) -> None: ...
-
-
-class PlainUnderTest:
-    """Comments reach the bot through its own page, so a "webhook" of theirs is what `say` gives."""
-
-    signs_bodies = True
-
-    def __init__(self, folder: Path) -> None:
-        self.world = PlainWorld(folder)
-        self.forge: Forge = self.world.forge
-        self.commit("main", start="0")
-        self.push("main")
-        self.repository = self.world.repository
-        self._said: dict[bytes, Delivery] = {}
-
-    def commit(self, branch: str, **files: str) -> str:
-        return self.world.worktree.commit_on(branch, **files)
-
-    def amend(self, branch: str) -> str:
-        return self.world.worktree.amend(branch)
-
-    def push(self, *branches: str) -> list[Webhook]:
-        self.world.worktree.push(*branches)
-        return [self._received()]
-
-    def delete(self, branch: str) -> list[Webhook]:
-        self.world.worktree.git("checkout", "--quiet", "main")
-        return self.push(f":{branch}")
-
-    def merge(self, branch: str) -> list[Webhook]:
-        self.world.worktree.merge(branch)
-        return self.push("main")
-
-    def write(self, change: Change, body: str) -> list[Webhook]:
-        delivery = self.world.forge.say(change.repository, change.number, "ada", body)
-        self._said[delivery.body] = delivery
-        return [Webhook({}, delivery.body)]
-
-    def open(self, webhook: Webhook) -> Delivery:
-        if webhook.body in self._said:
-            return self._said[webhook.body]
-        delivery = self.forge.open_envelope(webhook.headers, webhook.body)
-        assert delivery is not None
-        return delivery
-
-    def sign(self, body: bytes) -> Webhook:
-        return Webhook({"x-mlops-bot-signature": signature(SECRET, body), "x-mlops-bot-delivery": "id-1"}, body)
-
-    def shown_comments(self, change: Change) -> list[str]:
-        return [post.body for post in self.world.records.posts(change.repository, change.number)]
-
-    def shown_checks(self, sha: str) -> list[Check]:
-        return self.world.records.checks(self.repository.key, sha)
-
-    def shown_reactions(self, comment_id: str) -> list[str]:
-        post = self.world.records.post(comment_id)
-        assert post is not None
-        return list(post.reactions)
-
-    def close(self) -> None:
-        self.world.close()
-
-    def _received(self) -> Webhook:
-        message = self.world.receiver.next()
-        return Webhook(message.headers, message.body)
-
-
-FORGES: dict[str, Callable[[Path], ForgeUnderTest]] = {
-    "github": partial(GitHubUnderTest, webhook=Webhook, is_app=True),
-    "github-token": partial(GitHubUnderTest, webhook=Webhook, is_app=False),
-    "gitlab": partial(GitLabUnderTest, webhook=Webhook),
-    "plain": PlainUnderTest,
-}
-
-
-@pytest.fixture(params=sorted(FORGES))
-def it(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[ForgeUnderTest]:
-    under_test = FORGES[request.param](tmp_path)
-    yield under_test
-    under_test.close()
-
-
-def events(it: ForgeUnderTest, webhooks: list[Webhook]) -> list[Event]:
-    return [event for webhook in webhooks for event in it.forge.events(it.open(webhook))]
-
-
-def opened_change(it: ForgeUnderTest, branch: str = "better") -> Change:
-    it.commit(branch, a=branch)
-    seen = [event.change for event in events(it, it.push(branch)) if isinstance(event, ChangeSeen)]
-    assert len(seen) == 1
-    return seen[0]
+from bot.ports.forge import BadPayload, BadSignature, Permission
+from tests.contracts.forges_under_test import ForgeUnderTest, Webhook, events, opened_change
 
 
 def test_a_webhook_is_taken_only_as_it_was_signed(it: ForgeUnderTest) -> None:
@@ -330,6 +178,39 @@ def test_a_check_is_made_once_and_then_brought_up_to_date(it: ForgeUnderTest) ->
 
 def test_who_owns_the_repository_may_write(it: ForgeUnderTest) -> None:
     assert it.forge.permission(it.repository.key, "ada") in (Permission.WRITE, Permission.ADMIN)
+
+
+def test_the_authors_of_a_change_are_who_opened_it_and_who_wrote_its_commits(it: ForgeUnderTest) -> None:
+    it.commit("better", a="1")
+    for name, address in (("Grace", "grace@example.com"), ("Nobody", "nobody@elsewhere.example")):
+        author = f"{name} <{address}>"
+        it.tree.git("commit", "--quiet", "--allow-empty", "--message", "More", "--author", author)
+    told = events(it, it.push("better"))
+    change = next(event.change for event in told if isinstance(event, ChangeSeen))
+
+    authors = {name.casefold() for name in it.forge.authors(change)}
+
+    knows_no_users = {"nobody"} if it.forge.name == "plain" else set()
+    assert authors == {"ada", "grace"} | knows_no_users
+
+
+def test_who_is_in_a_group_is_asked_each_time(it: ForgeUnderTest) -> None:
+    asked = [it.forge.is_member("acme/ml-leads", "Grace")]
+    it.join_group("acme/ml-leads", "Grace")
+    asked.append(it.forge.is_member("@acme/ml-leads", "grace"))
+
+    assert asked == [False, it.forge.name != "plain"]
+    assert not it.forge.is_member("acme/ml-leads", "Ada")
+    for strange in ("acme", "", "@../../user", "acme/ml-leads/../x", "acme/ml-leads?x=1"):
+        assert not it.forge.is_member(strange, "Grace")
+    for strange in ("", "../x", "Grace/x", "Gra"):
+        assert not it.forge.is_member("acme/ml-leads", strange)
+
+
+def test_a_forge_with_plenty_of_quota_lets_progress_be_shown(it: ForgeUnderTest) -> None:
+    it.forge.check_health()
+
+    assert it.forge.saves_quota_until(it.repository.key) is None
 
 
 def test_a_forge_that_answers_is_healthy(it: ForgeUnderTest) -> None:

@@ -158,7 +158,8 @@ class PlainForge:
         path = folder.find(self._folder, change.repository)
         if path is None:
             return frozenset({change.author})
-        base = self._git.merge_base(str(path), change.target_branch, change.head_sha)
+        target = self._git.heads(str(path)).get(change.target_branch)
+        base = self._git.merge_base(str(path), target, change.head_sha) if target else None
         commits = self._git.commits_between(str(path), base, change.head_sha, limit=MOST_AUTHORED_COMMITS)
         return frozenset({change.author, *(commit.author_name for commit in commits)})
 
