@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 
 import pytest
 
+from bot.domain.result import Result
 from tests.pipelines.kit import Workshop, failure_of
 
 
@@ -68,6 +69,64 @@ def test_a_run_that_the_engine_canceled_is_told_so(shop: Workshop):
 
     assert result.state == "canceled"
     assert (failure_of(result).kind, failure_of(result).message) == ("canceled", "The run was canceled.")
+
+
+TOO_LONG = "The run took longer than the 60 s that it may take."
+WITHIN_A_STEP = {"name": "fetch", "state": "canceled", "started_at": "2026-01-01T00:00:00+00:00", "ended_at": None}
+
+
+def stopped(shop: Workshop, stop: object, *, record: object = None) -> Result:
+    """The report of a run that the engine ended, as the local engine tells of it."""
+    for folder in (shop.prefix / "records", shop.folder / "artifacts", shop.folder / "work"):
+        folder.mkdir(parents=True)
+    (shop.folder / "work" / "stop.json").write_text(stop if isinstance(stop, str) else json.dumps(stop))
+    if record:
+        (shop.prefix / "records" / "fetch.json").write_text(json.dumps(record))
+    return shop.report(shop.arguments, "FAILED", error="Task failed")
+
+
+@pytest.mark.parametrize("kind", ["timeout", "lost"])
+@pytest.mark.parametrize("was_in_a_step", [True, False])
+def test_a_run_that_the_engine_stopped_tells_why(shop: Workshop, kind: str, *, was_in_a_step: bool):
+    canceled = {"step": "fetch", "kind": "canceled", "message": "The run was canceled.", "fix": "", "frames": []}
+    record = {**WITHIN_A_STEP, "failure": canceled} if was_in_a_step else None
+
+    result = stopped(shop, {"state": "failed", "kind": kind, "reason": TOO_LONG}, record=record)
+
+    failure = failure_of(result)
+    assert (result.state, failure.step, failure.kind, failure.message) == ("failed", "fetch", kind, TOO_LONG)
+    assert failure.fix == "Write `/retry` to run it again."
+
+
+def test_a_run_that_is_canceled_between_two_steps_is_canceled_and_not_lost(shop: Workshop):
+    result = stopped(shop, {"state": "canceled", "kind": "canceled", "reason": ""})
+
+    failure = failure_of(result)
+    assert (result.state, failure.kind, failure.message) == ("canceled", "canceled", "The run was canceled.")
+
+
+def test_what_failed_by_itself_before_the_stop_is_what_is_told(shop: Workshop):
+    own = {"step": "fetch", "kind": "data", "message": "There is no data `x.csv`.", "fix": "", "frames": []}
+
+    result = stopped(shop, {"kind": "timeout", "reason": TOO_LONG}, record={**WITHIN_A_STEP, "failure": own})
+
+    assert (failure_of(result).kind, failure_of(result).message) == ("data", "There is no data `x.csv`.")
+
+
+@pytest.mark.parametrize(
+    "stop",
+    ["", "not JSON", "[" * 10_001, [], {"kind": "x", "reason": "y"}, {"kind": "timeout", "reason": ""}, {"kind": []}],
+)
+def test_a_stop_that_can_not_be_read_is_none(shop: Workshop, stop: object):
+    assert failure_of(stopped(shop, stop)).kind == "lost"
+
+
+def test_a_stop_does_not_change_a_run_that_succeeded(shop: Workshop):
+    shop.write()
+    (shop.folder / "work").mkdir()
+    (shop.folder / "work" / "stop.json").write_text(json.dumps({"kind": "timeout", "reason": TOO_LONG}))
+
+    assert shop.run().state == "succeeded"
 
 
 @pytest.mark.parametrize("content", [None, "", "not JSON", "[]", '{"name": 1}'])

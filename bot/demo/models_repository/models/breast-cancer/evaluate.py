@@ -26,6 +26,10 @@ metrics = {
 }
 (output / "metrics.json").write_text(json.dumps(metrics, indent=2))
 
+# when this model is deployed, the server must predict the same of these rows
+golden = {"inputs": test_x[:20].tolist(), "predictions": model.predict(test_x[:20]).tolist()}
+(output / "golden.json").write_text(json.dumps(golden))
+
 names = {0: "malignant", 1: "benign"}
 with (plots / "confusion_matrix.csv").open("w", newline="") as file:
     writer = csv.writer(file)

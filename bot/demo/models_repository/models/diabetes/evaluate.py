@@ -25,6 +25,10 @@ metrics = {
 }
 (output / "metrics.json").write_text(json.dumps(metrics, indent=2))
 
+# when this model is deployed, the server must predict the same of these rows
+golden = {"inputs": test_x[:20].tolist(), "predictions": predicted[:20].tolist()}
+(output / "golden.json").write_text(json.dumps(golden))
+
 errors = np.sort(np.abs(test_y - predicted))
 with (plots / "error_distribution.csv").open("w", newline="") as file:
     writer = csv.writer(file)
