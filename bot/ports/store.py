@@ -95,8 +95,11 @@ class Transaction(Protocol):
         """Insert, due at once while it is active. False when one with its id is there already."""
 
     def save_deployment(self, deployment: Deployment) -> None:
-        """Write everything but `cancel_requested_by`. Raises Overtaken for a second one that would hold the turn of its
-        place."""
+        """Write everything but `cancel_requested_by` and what the forge shows. Raises Overtaken for a second one that
+        would hold the turn of its place."""
+
+    def save_forge_shown(self, deployment_id: str, *, forge_id: str | None, digest: str) -> None:
+        """Write what a deployment is known to be shown as, and nothing else: what was sent was sent."""
 
     def request_deployment_cancel(self, deployment_id: str, *, by: str, now: datetime) -> bool:
         """Ask for an active deployment's end and wake it. False when it has ended, or was asked already."""

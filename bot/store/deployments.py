@@ -25,6 +25,8 @@ def add(connection: Connection, deployment: Deployment, now: datetime) -> bool:
         **_values(deployment),
         "id": deployment.id,
         "cancel_requested_by": deployment.cancel_requested_by,
+        "forge_id": deployment.forge_id,
+        "forge_shown": deployment.forge_shown,
         **planned(now if deployment.phase.is_active else None),
     }
     return add_if_new(connection, DEPLOYMENTS, values)
@@ -49,6 +51,12 @@ def request_cancel(connection: Connection, deployment_id: str, *, by: str, now: 
     )
     values = {"cancel_requested_by": by, **woken(DEPLOYMENTS, now)}
     return connection.execute(update(DEPLOYMENTS).where(asked_first).values(values)).rowcount == 1
+
+
+def save_forge_shown(connection: Connection, deployment_id: str, *, forge_id: str | None, digest: str) -> None:
+    """No write that the row's revision counts: it says nothing new to whoever converges the row."""
+    values = {"forge_id": forge_id, "forge_shown": digest}
+    connection.execute(update(DEPLOYMENTS).where(DEPLOYMENTS.c.id == deployment_id).values(values))
 
 
 def get(connection: Connection, deployment_id: str) -> Deployment | None:
@@ -143,7 +151,7 @@ def _first(connection: Connection, *conditions: ColumnElement[bool]) -> Deployme
 
 
 def _values(deployment: Deployment) -> dict[str, Any]:
-    """All but the id and the column that `request_cancel` owns."""
+    """All but the id, and the columns that `request_cancel` and `save_forge_shown` own."""
     return {
         "repository": deployment.repository,
         "model": deployment.model,
@@ -171,5 +179,7 @@ def _deployment(row: Row[Any]) -> Deployment:
         ended_at=row.ended_at,
         pipeline_run=row.pipeline_run,
         cancel_requested_by=row.cancel_requested_by,
+        forge_id=row.forge_id,
+        forge_shown=row.forge_shown,
         **decode_deployment(row.details),
     )

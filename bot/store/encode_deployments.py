@@ -27,7 +27,6 @@ _TEXTS = (
     "assignment",
     "words",
     "voided",
-    "forge_shown",
 )
 
 
@@ -79,7 +78,6 @@ def encode_deployment(deployment: Deployment) -> str:
             "thing_at": _moment(deployment.thing_at),
             "approved_at": _moment(deployment.approved_at),
             "started_at": _moment(deployment.started_at),
-            "forge_id": deployment.forge_id,
         }
     )
 
@@ -97,7 +95,6 @@ def decode_deployment(text: str) -> dict[str, Any]:
         "thing_at": _moment_back(document["thing_at"]),
         "approved_at": _moment_back(document["approved_at"]),
         "started_at": _moment_back(document["started_at"]),
-        "forge_id": document["forge_id"],
     }
 
 

@@ -239,6 +239,8 @@ DEPLOYMENTS = Table(
     Column("ended_at", Moment()),
     Column("pipeline_run", Name, nullable=False),
     Column("cancel_requested_by", Name),
+    Column("forge_id", Name),
+    Column("forge_shown", Name, nullable=False),
     *_loop(),
     Column("details", Text, nullable=False),
     *_loop_indexes("deployments"),

@@ -108,6 +108,9 @@ class SqlTransaction:
         deployments.save(self._connection, deployment)
         self._wrote(Kind.DEPLOYMENT, deployment.id)
 
+    def save_forge_shown(self, deployment_id: str, *, forge_id: str | None, digest: str) -> None:
+        deployments.save_forge_shown(self._connection, deployment_id, forge_id=forge_id, digest=digest)
+
     def request_deployment_cancel(self, deployment_id: str, *, by: str, now: datetime) -> bool:
         asked = deployments.request_cancel(self._connection, deployment_id, by=by, now=now)
         if asked:

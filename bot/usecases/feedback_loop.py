@@ -16,6 +16,7 @@ from bot.domain.feedback import Reply, Shown, SubjectFeedback
 from bot.domain.report import Report
 from bot.domain.report_checks import NOTICE_CHECK, actions_of
 from bot.ports.store import Claim
+from bot.usecases.deployments.on_forge import show_on_forge
 from bot.usecases.reports import subject_report
 from bot.usecases.world import World
 
@@ -69,10 +70,28 @@ def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
         return
     checked = _put_checks(report, feedback, world)
     _remember(claim, feedback.shown, checked, world)
-    if feedback.subject.number is not None:
+    waits_until = _comment_waits_until(report, checked, world)
+    if feedback.subject.number is not None and waits_until is None:
         _remember(claim, checked, _put_comment(report, feedback, checked, world), world)
+    show_on_forge(feedback.subject, world)
     with world.store.transaction() as tx:
-        tx.settle(claim, next_check_at=None)
+        tx.settle(claim, next_check_at=waits_until)
+
+
+def _comment_waits_until(report: Report, shown: Shown, world: World) -> datetime | None:
+    """While little is left of a forge's quota, a comment is sent only when something has ended since the last one."""
+    is_only_progress = any(not model.run.phase.is_final for model in report.models) and (
+        _ends(report) == shown.comment_digest.partition(".")[2]
+    )
+    repository = report.subject.repository
+    return world.forge_of(repository).saves_quota_until(repository) if is_only_progress else None
+
+
+def _ends(report: Report) -> str:
+    """A digest of what will not change any more; "" for nothing."""
+    ended = [f"{model.run.id}: {model.run.phase}" for model in report.models if model.run.phase.is_final]
+    said = [*ended, *([repr(report.notice)] if report.notice is not None else [])]
+    return sha256("\n".join(said).encode()).hexdigest()[:16] if said else ""
 
 
 def _pause_until(report: Report, feedback: SubjectFeedback, world: World) -> datetime | None:
@@ -146,7 +165,7 @@ def _put_comment(report: Report, feedback: SubjectFeedback, shown: Shown, world:
     if is_said_by_check and shown.comment_id is None:
         return shown
     body = render_comment(report, limit=forge.capabilities.comment_limit)
-    digest = sha256(body.encode()).hexdigest()
+    digest = f"{sha256(body.encode()).hexdigest()}.{_ends(report)}"
     if digest == shown.comment_digest:
         return shown
     comment_id = forge.put_comment(change, marker=MARKER, body=body, known_id=shown.comment_id)

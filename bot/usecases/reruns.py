@@ -10,6 +10,7 @@ from bot.domain.feedback import LedgerEntry, Subject
 from bot.domain.pipeline import TRAIN
 from bot.domain.report_checks import CANCEL, RETRAIN
 from bot.domain.run import Run
+from bot.usecases.deployments.decisions import Voice, approve_one, reject_one, waiting_for_approval
 from bot.usecases.heads import MACHINE, Head, order_models
 from bot.usecases.ordering import order_again
 from bot.usecases.projects import read_project
@@ -17,6 +18,7 @@ from bot.usecases.world import World
 from bot.usecases.writes import Cancel, Writes, apply
 
 CHECK_PREFIX = "mlops/"
+APPROVE, REJECT = "approve", "reject"  # the buttons of a deployment that waits
 
 log = structlog.get_logger()
 
@@ -38,6 +40,8 @@ def check_rerun_requested(event: CheckRerunRequested, world: World) -> Writes:
 
 def check_action_requested(event: CheckActionRequested, world: World) -> Writes:
     """A button on a check: `retrain` or `cancel`. Whoever pressed is authorised afresh."""
+    if event.action in (APPROVE, REJECT):
+        return _decided(event, world)
     if event.action == RETRAIN:
         rerun_event = CheckRerunRequested(event.repository, event.sha, event.name, event.requested_by, event.trigger)
         return check_rerun_requested(rerun_event, world)
@@ -47,6 +51,27 @@ def check_action_requested(event: CheckActionRequested, world: World) -> Writes:
         return writes
     active = world.store.runs(repository=key, model=event.name.removeprefix(CHECK_PREFIX), active=True)
     writes.cancels += [Cancel(run.id, by=event.requested_by) for run in active if run.sha == event.sha]
+    return writes
+
+
+def _decided(event: CheckActionRequested, world: World) -> Writes:
+    """*Approve* or *Reject* on the check of a deployment, `mlops/<model>/<environment>`. A button has no place for words,
+    so a refusal is in the log, and the check stays as it is."""
+    writes, key = Writes(), event.repository.key
+    model, _, environment = event.name.removeprefix(CHECK_PREFIX).partition("/")
+    if not world.forge_of(key).permission(key, event.requested_by).may_write:
+        return writes
+    voice = Voice(event.requested_by, f"button:{event.trigger}", said_at=world.clock())
+    for deployment in waiting_for_approval(world, repository=key, model=model):
+        if (deployment.environment, deployment.sha) != (environment, event.sha):
+            continue
+        try:
+            if event.action == APPROVE:
+                approve_one(deployment, voice, writes, world)
+            else:
+                reject_one(deployment, voice, "", writes, world)
+        except UserError as error:
+            log.warning("decision_refused", deployment=deployment.id, by=event.requested_by, problem=error.problem)
     return writes
 
 

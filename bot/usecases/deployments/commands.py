@@ -6,13 +6,12 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.comments.escape import prose
-from bot.domain.approval import Approval, Decision
 from bot.domain.command import Approve, Deploy, Reject, Rollback
 from bot.domain.deployment import Deployment, DeploymentPhase
 from bot.domain.errors import UserError
 from bot.domain.words import listed, quoted
 from bot.usecases.changes import subject_of
-from bot.usecases.deployments.approvals import approval_standing, barred_from
+from bot.usecases.deployments.decisions import Voice, approve_one, reject_one, waiting_for_approval
 from bot.usecases.deployments.looks import GatesMissed
 from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback
 from bot.usecases.situation import Answer, Situation
@@ -98,25 +97,9 @@ def _approvals_needed(deployment: Deployment, *, also: bool = False) -> str:
 
 
 def approve(command: Approve, situation: Situation, writes: Writes) -> Answer:
-    answers = []
-    for deployment in _waiting(situation, command.environment):
-        approval = _decision(deployment, situation, command.line, Decision.APPROVED, "")
-        _check_seen(deployment, situation)
-        standing = approval_standing(deployment, situation.world, more=[approval])
-        if situation.author in standing.refused:
-            raise UserError(
-                f"{quoted(situation.author)} can not approve {quoted(deployment.environment)}: "
-                f"{standing.refused[situation.author]}.",
-                _who_may(deployment, situation.world),
-            )
-        _record(deployment, approval, situation, writes)
-        missing = standing.needed - len(standing.counted)
-        rest = "it starts now, or as soon as it is its turn" if missing <= 0 else f"{missing} more to go"
-        answers.append(
-            f"- {quoted(deployment.model)} to {quoted(deployment.environment)}: "
-            f"{len(standing.counted)} of {standing.needed} approvals; {rest}."
-        )
-    return Answer("\n".join(answers))
+    waiting = _waiting(situation, command.environment)
+    lines = [approve_one(one, _voice(situation, command.line), writes, situation.world) for one in waiting]
+    return Answer("\n".join(lines))
 
 
 def reject(command: Reject, situation: Situation, writes: Writes) -> Answer:
@@ -125,12 +108,14 @@ def reject(command: Reject, situation: Situation, writes: Writes) -> Answer:
     environment, reason = command.environment, command.reason
     if environment is not None and all(one.environment != environment for one in waiting):
         environment, reason = None, f"{environment} {reason}".strip()
-    answers = []
-    for deployment in _waiting(situation, environment):
-        rejection = _decision(deployment, situation, command.line, Decision.REJECTED, reason)
-        _record(deployment, rejection, situation, writes)
-        answers.append(f"- {quoted(deployment.model)} to {quoted(deployment.environment)} is rejected.")
-    return Answer("\n".join(answers))
+    chosen = _waiting(situation, environment)
+    voice = _voice(situation, command.line)
+    return Answer("\n".join(reject_one(one, voice, reason, writes, situation.world) for one in chosen))
+
+
+def _voice(situation: Situation, line: int) -> Voice:
+    source = f"comment:{situation.comment.id}:{line}"
+    return Voice(situation.author, source, said_at=situation.comment.created_at)
 
 
 def cancel(model: str | None, situation: Situation, writes: Writes) -> list[Deployment]:
@@ -143,38 +128,9 @@ def cancel(model: str | None, situation: Situation, writes: Writes) -> list[Depl
     return active
 
 
-def _decision(deployment: Deployment, situation: Situation, line: int, decision: Decision, reason: str) -> Approval:
-    return Approval(
-        deployment_id=deployment.id,
-        by=situation.author,
-        at=situation.world.clock(),
-        decision=decision,
-        thing=deployment.thing,
-        source=f"comment:{situation.comment.id}:{line}",
-        reason=reason,
-    )
-
-
-def _record(deployment: Deployment, approval: Approval, situation: Situation, writes: Writes) -> None:
-    writes.approvals.append(approval)
-    writes.woken_deployments.append(deployment.id)
-    writes.show(subject_of(situation.change))
-
-
-def _check_seen(deployment: Deployment, situation: Situation) -> None:
-    """Whoever wrote before the thing changed has looked at another one; forges tell whole seconds."""
-    since = deployment.thing_at
-    if since is not None and since.replace(microsecond=0) > situation.comment.created_at:
-        raise UserError(
-            "What would be deployed has changed since this comment was written.",
-            "Look at it, then write `/approve` again.",
-        )
-
-
 def _all_waiting(situation: Situation) -> list[Deployment]:
     change = situation.change
-    active = situation.world.store.deployments(repository=change.repository, number=change.number, active=True)
-    return [one for one in active if one.phase is DeploymentPhase.WAITING_FOR_APPROVAL]
+    return waiting_for_approval(situation.world, repository=change.repository, number=change.number)
 
 
 def _waiting(situation: Situation, environment: str | None) -> list[Deployment]:
@@ -190,9 +146,3 @@ def _waiting(situation: Situation, environment: str | None) -> list[Deployment]:
         names = listed(sorted({one.environment for one in waiting}))
         raise UserError(f"Nothing waits for {quoted(environment or '')}.", f"What waits is for {names}.")
     raise UserError("No deployment of this change waits for approval.", "`/deploy <environment>` asks for one.")
-
-
-def _who_may(deployment: Deployment, world: World) -> str:
-    barred = sorted(barred_from(deployment, world))
-    names = listed(list(deployment.rule.approvers)) if deployment.rule.approvers else "everybody who may write"
-    return prose(f"It may be approved by {names}, but not by {listed(barred)}.") if barred else f"Ask {names}."

@@ -96,6 +96,8 @@ def _deployments() -> None:
         sa.Column("ended_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("pipeline_run", sa.Text(), nullable=False),
         sa.Column("cancel_requested_by", sa.Text(), nullable=True),
+        sa.Column("forge_id", sa.Text(), nullable=True),
+        sa.Column("forge_shown", sa.Text(), nullable=False),
         *_loop(),
         sa.Column("details", sa.Text(), nullable=False),
         sa.PrimaryKeyConstraint("seq", name="pk_deployments"),
