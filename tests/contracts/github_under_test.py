@@ -6,15 +6,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.domain.change import Change, Delivery, Repository
-from bot.domain.check import Check, CheckStatus, Conclusion
-from bot.forges.github.people import parse_comment_id
+from bot.domain.check import Check
 from bot.ports.forge import DeploymentState, Forge
+from tests.fakes.github.shown import shown_checks, shown_reactions
 from tests.fakes.github.workshop import Workshop
 
 if TYPE_CHECKING:
     from tests.contracts.forges_under_test import Webhook
 
-_STATES = {"success": Conclusion.SUCCESS, "failure": Conclusion.FAILURE, "error": Conclusion.CANCELED}
 _DEPLOYMENT_STATES = {
     "pending": DeploymentState.PENDING,
     "in_progress": DeploymentState.IN_PROGRESS,
@@ -23,7 +22,6 @@ _DEPLOYMENT_STATES = {
     "inactive": DeploymentState.INACTIVE,
 }
 _LOST = {"deployment": "POST .*/deployments", "status": "POST .*/deployments/[0-9]+/statuses"}
-_REACTIONS = {"EYES": "eyes", "THUMBS_UP": "+1", "THUMBS_DOWN": "-1"}
 
 
 class GitHubUnderTest:
@@ -42,16 +40,10 @@ class GitHubUnderTest:
         self.repository: Repository = self.workshop.forge.repositories()[0]
 
     def commit(self, branch: str, **files: str) -> str:
-        if self.tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
-            self.tree.git("checkout", "--quiet", branch)
-        elif branch != "main":
-            self.tree.branch(branch)
-        return self.tree.commit(f"Work on {branch}", **files)
+        return self.tree.commit_on(branch, **files)
 
     def amend(self, branch: str) -> str:
-        self.tree.git("checkout", "--quiet", branch)
-        self.tree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
-        return self.tree.git("rev-parse", "HEAD")
+        return self.tree.amend(branch)
 
     def push(self, *branches: str) -> list[Webhook]:
         world, repo = self.workshop.world, self.workshop.repo
@@ -66,8 +58,7 @@ class GitHubUnderTest:
         return self.push(f":{branch}")
 
     def merge(self, branch: str) -> list[Webhook]:
-        self.tree.git("checkout", "--quiet", "main")
-        self.tree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        self.tree.merge(branch)
         return self.push("main")
 
     def write(self, change: Change, body: str) -> list[Webhook]:
@@ -86,39 +77,10 @@ class GitHubUnderTest:
         return [note.body for note in self.workshop.repo.pulls[change.number].notes]
 
     def shown_checks(self, sha: str) -> list[Check]:
-        repo = self.workshop.repo
-        statuses = {status["context"]: status for status in repo.statuses if status["sha"] == sha}
-        shown = [
-            Check(
-                name=run.name,
-                sha=sha,
-                status=CheckStatus(run.fields["status"]),
-                conclusion=Conclusion(run.fields["conclusion"]) if "conclusion" in run.fields else None,
-                title=run.fields["output"]["title"],
-                summary="",
-                details_url=run.fields["details_url"],
-            )
-            for run in repo.runs
-            if run.head_sha == sha
-        ]
-        return shown + [
-            Check(
-                name=name,
-                sha=sha,
-                status=CheckStatus.COMPLETED if status["state"] in _STATES else CheckStatus.IN_PROGRESS,
-                conclusion=_STATES.get(status["state"]),
-                title=status["description"],
-                summary="",
-                details_url=status["target_url"],
-            )
-            for name, status in statuses.items()
-        ]
+        return shown_checks(self.workshop.repo, sha)
 
     def shown_reactions(self, comment_id: str) -> list[str]:
-        parsed = parse_comment_id(comment_id)
-        assert parsed is not None
-        notes = [note for pull in self.workshop.repo.pulls.values() for note in pull.notes]
-        return [_REACTIONS[content] for note in notes if note.id == parsed[1] for _, content in note.reactions]
+        return shown_reactions(self.workshop.repo, comment_id)
 
     def shown_deployments(self, environment: str) -> list[tuple[str, DeploymentState]]:
         shown = [one for one in self.workshop.repo.deployments if one.fields["environment"] == environment]

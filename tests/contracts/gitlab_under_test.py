@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.domain.change import Change, Delivery, Repository
-from bot.domain.check import Check, CheckStatus, Conclusion
+from bot.domain.check import Check
 from bot.forges.gitlab.api import GitLabForge
 from bot.ports.forge import DeploymentState, Forge
 from tests.contracts.git_workshop import Worktree
+from tests.fakes.gitlab.shown import shown_checks, shown_reactions
 from tests.fakes.gitlab.workshop import SECRET, Workshop
 
 if TYPE_CHECKING:
     from tests.contracts.forges_under_test import Webhook
 
-_CONCLUSIONS = {"success": Conclusion.SUCCESS, "failed": Conclusion.FAILURE, "canceled": Conclusion.CANCELED}
 _DEPLOYMENT_STATES = {
     "running": DeploymentState.IN_PROGRESS,
     "success": DeploymentState.LIVE,
@@ -23,7 +23,6 @@ _DEPLOYMENT_STATES = {
     "canceled": DeploymentState.INACTIVE,
 }
 _LOST = {"deployment": "POST .*/deployments$", "status": "PUT .*/deployments/[0-9]+$"}
-_REACTIONS = {"eyes": "eyes", "thumbsup": "+1", "thumbsdown": "-1"}
 
 
 class GitLabUnderTest:
@@ -41,16 +40,10 @@ class GitLabUnderTest:
         self.repository: Repository = self.workshop.forge.repositories()[0]
 
     def commit(self, branch: str, **files: str) -> str:
-        if self.tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
-            self.tree.git("checkout", "--quiet", branch)
-        elif branch != "main":
-            self.tree.branch(branch)
-        return self.tree.commit(f"Work on {branch}", **files)
+        return self.tree.commit_on(branch, **files)
 
     def amend(self, branch: str) -> str:
-        self.tree.git("checkout", "--quiet", branch)
-        self.tree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
-        return self.tree.git("rev-parse", "HEAD")
+        return self.tree.amend(branch)
 
     def push(self, *branches: str) -> list[Webhook]:
         world, project = self.workshop.world, self.workshop.project
@@ -66,8 +59,7 @@ class GitLabUnderTest:
         return self.push(f":{branch}")
 
     def merge(self, branch: str) -> list[Webhook]:
-        self.tree.git("checkout", "--quiet", "main")
-        self.tree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        self.tree.merge(branch)
         return self.push("main")
 
     def write(self, change: Change, body: str) -> list[Webhook]:
@@ -87,24 +79,10 @@ class GitLabUnderTest:
         return [note.body for note in self.workshop.project.merge_requests[change.number - 1].notes]
 
     def shown_checks(self, sha: str) -> list[Check]:
-        return [
-            Check(
-                name=status.name,
-                sha=sha,
-                status=CheckStatus.COMPLETED if status.state in _CONCLUSIONS else CheckStatus.IN_PROGRESS,
-                conclusion=_CONCLUSIONS.get(status.state),
-                title=status.description or "",
-                summary="",
-                details_url=status.target_url or "",
-            )
-            for status in self.workshop.project.statuses
-            if status.sha == sha
-        ]
+        return shown_checks(self.workshop.project, sha)
 
     def shown_reactions(self, comment_id: str) -> list[str]:
-        notes = [note for one in self.workshop.project.merge_requests for note in one.notes]
-        awards = next(note.awards for note in notes if str(note.id) == comment_id)
-        return [_REACTIONS[award.name] for award in awards]
+        return shown_reactions(self.workshop.project, comment_id)
 
     def shown_deployments(self, environment: str) -> list[tuple[str, DeploymentState]]:
         """Of those that were successful, GitLab shows the newest as live."""

@@ -31,17 +31,10 @@ class PlainUnderTest:
         self._said: dict[bytes, Delivery] = {}
 
     def commit(self, branch: str, **files: str) -> str:
-        tree = self.world.worktree
-        if tree.git("rev-parse", "--verify", "--quiet", f"refs/heads/{branch}", check=False):
-            tree.git("checkout", "--quiet", branch)
-        elif branch != "main":
-            tree.branch(branch)
-        return tree.commit(f"Work on {branch}", **files)
+        return self.world.worktree.commit_on(branch, **files)
 
     def amend(self, branch: str) -> str:
-        self.world.worktree.git("checkout", "--quiet", branch)
-        self.world.worktree.git("commit", "--quiet", "--amend", "--message", "Rewritten")
-        return self.world.worktree.git("rev-parse", "HEAD")
+        return self.world.worktree.amend(branch)
 
     def push(self, *branches: str) -> list[Webhook]:
         self.world.worktree.push(*branches)
@@ -52,8 +45,7 @@ class PlainUnderTest:
         return self.push(f":{branch}")
 
     def merge(self, branch: str) -> list[Webhook]:
-        self.world.worktree.git("checkout", "--quiet", "main")
-        self.world.worktree.git("merge", "--quiet", "--no-ff", "--message", "Merge", branch)
+        self.world.worktree.merge(branch)
         return self.push("main")
 
     def write(self, change: Change, body: str) -> list[Webhook]:
