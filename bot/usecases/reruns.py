@@ -55,8 +55,8 @@ def check_action_requested(event: CheckActionRequested, world: World) -> Writes:
 
 
 def _decided(event: CheckActionRequested, world: World) -> Writes:
-    """*Approve* or *Reject* on the check of a deployment, `mlops/<model>/<environment>`. A button has no place for words,
-    so a refusal is in the log, and the check stays as it is."""
+    """*Approve* or *Reject* on the check of a deployment, `mlops/<model>/<environment>`. A button has no place for
+    words, so a refusal is in the log, and the check stays as it is."""
     writes, key = Writes(), event.repository.key
     model, _, environment = event.name.removeprefix(CHECK_PREFIX).partition("/")
     if not world.forge_of(key).permission(key, event.requested_by).may_write:
