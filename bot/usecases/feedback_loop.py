@@ -80,11 +80,11 @@ def _show(claim: Claim, feedback: SubjectFeedback, world: World) -> None:
 
 def _comment_waits_until(report: Report, shown: Shown, world: World) -> datetime | None:
     """While little is left of a forge's quota, a comment is sent only when something has ended since the last one."""
-    is_only_progress = any(not model.run.phase.is_final for model in report.models) and (
-        _ends(report) == shown.comment_digest.partition(".")[2]
-    )
-    repository = report.subject.repository
-    return world.forge_of(repository).saves_quota_until(repository) if is_only_progress else None
+    subject = report.subject
+    is_on_its_way = any(not model.run.phase.is_final for model in report.models)
+    if subject.number is None or not is_on_its_way or _ends(report) not in ("", shown.comment_digest.partition(".")[2]):
+        return None
+    return world.forge_of(subject.repository).saves_quota_until(subject.repository)
 
 
 def _ends(report: Report) -> str:

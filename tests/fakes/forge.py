@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from datetime import datetime
 from typing import Any
 
 from bot.domain.change import Change
@@ -21,6 +22,7 @@ class RecordingForge(PlainForge):
         self.calls: Counter[str] = Counter()
         self.before: dict[str, Callable[[], None]] = {}
         self.readers: tuple[str, ...] = ()
+        self.low_until: datetime | None = None
 
     def put_comment(self, change: Change, *, marker: str, body: str, known_id: str | None) -> str:
         self._note("put_comment")
@@ -36,6 +38,9 @@ class RecordingForge(PlainForge):
 
     def permission(self, repository: str, user: str) -> Permission:
         return Permission.READ if user in self.readers else super().permission(repository, user)
+
+    def saves_quota_until(self, repository: str) -> datetime | None:
+        return self.low_until
 
     def _note(self, name: str) -> None:
         self.calls[name] += 1
