@@ -21,8 +21,9 @@ DEFAULT_PORT = 8321
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """`access_token` opens the pages; `hook_secret` signs the plain-git hook's messages. Both are made once and kept
-    in the home folder, readable by its owner alone, unless they are given."""
+    """`access_token` opens the pages, and predictions; `predict_token` opens predictions and nothing else;
+    `hook_secret` signs the plain-git hook's messages. They are made once and kept in the home folder, readable by its
+    owner alone, unless they are given."""
 
     home: Path
     host: str
@@ -33,6 +34,7 @@ class Settings:
     engine: str
     local_places: int
     access_token: str
+    predict_token: str
     hook_secret: str
     callback_secret: str
     log_json: bool
@@ -61,7 +63,7 @@ class Settings:
     def secret_values(self) -> tuple[str, ...]:
         github = (self.github.private_key, self.github.token, *self.github.webhook_secrets) if self.github else ()
         gitlab = self.gitlab.secret_values if self.gitlab else ()
-        return (self.access_token, self.hook_secret, self.callback_secret, *github, *gitlab)
+        return (self.access_token, self.predict_token, self.hook_secret, self.callback_secret, *github, *gitlab)
 
 
 def load_settings(environ: Mapping[str, str]) -> Settings:
@@ -86,6 +88,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         engine=engine,
         local_places=_integer(environ, "MLOPS_BOT_CONCURRENCY", os.cpu_count() or 1, at_least=1, at_most=1000),
         access_token=secret(environ, "MLOPS_BOT_ACCESS_TOKEN") or _kept(home / "access-token"),
+        predict_token=secret(environ, "MLOPS_BOT_PREDICT_TOKEN") or _kept(home / "predict-token"),
         hook_secret=hook_secret,
         callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
         log_json=_choice(environ, "MLOPS_BOT_LOG", ("text", "json")) == "json",

@@ -79,9 +79,9 @@ def test_secrets_are_made_once_kept_and_readable_by_their_owner_alone(tmp_path: 
     first, second = settings(tmp_path), settings(tmp_path)
 
     assert first.secret_values == second.secret_values
-    assert len(set(first.secret_values)) == 3
+    assert len(set(first.secret_values)) == 4
     assert all(len(value) >= 40 for value in first.secret_values)
-    for name in ("access-token", "hook-secret", "callback-secret"):
+    for name in ("access-token", "predict-token", "hook-secret", "callback-secret"):
         assert stat.S_IMODE((tmp_path / name).stat().st_mode) == 0o600
 
 

@@ -1,4 +1,4 @@
-"""Who gets in, and what browsers may do with our answers. Everything passes here but webhooks and callbacks."""
+"""Who gets in, and what browsers may do with our answers. Webhooks, callbacks and predictions look after themselves."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Re
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from bot.domain.signature import is_plot_signed
-from bot.web.hosts import comes_from_elsewhere, is_known_host, known_hosts
+from bot.web.hosts import UNKNOWN_HOST, comes_from_elsewhere, is_known_host, known_hosts
 from bot.web.session import SESSION_LASTS, Visitor
 from bot.web.site import Site
 
-SIGNED_BY_SENDER = "/callbacks/"  # they verify each request themselves; webhooks do not even come here
+SIGNED_BY_SENDER = "/callbacks/"  # they verify each request themselves; webhooks and predictions do not even come here
 OPEN = ("/static/", "/login")
 OPEN_TO_PROBES = ("/healthz", "/readyz")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
@@ -132,8 +132,7 @@ def signed_in(site: Site, response: Response) -> Response:
 
 
 def _unknown_host() -> Response:
-    words = "This service is not known under this host name. Its operator can name it in MLOPS_BOT_PUBLIC_URL.\n"
-    return Response(words, 400, media_type="text/plain")
+    return Response(f"{UNKNOWN_HOST}\n", 400, media_type="text/plain")
 
 
 def security_headers(base_url: str, *, forms_to: str = "") -> dict[str, str]:

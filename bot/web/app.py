@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import getpass
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 
@@ -17,6 +17,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from bot.domain.errors import TransientError, UserError
+from bot.ports.serving import Routes
 from bot.ports.store import Kind
 from bot.settings import Settings
 from bot.usecases.world import World
@@ -31,6 +32,7 @@ from bot.web.live import Streams
 from bot.web.mishaps import Mishaps
 from bot.web.pages import answers, change, commit, files, home, repository, run, setup, sign_in
 from bot.web.rendering import STATIC, Renderer
+from bot.web.serve import Predictions
 from bot.web.session import Sessions
 from bot.web.site import Site
 from bot.web.timings import Timed, Timings
@@ -38,9 +40,15 @@ from bot.web.webhooks import Receiver
 
 
 def create_app(
-    world: World, settings: Settings, *, actions: Actions, wake: Callable[[Kind], None] | None = None
+    world: World,
+    settings: Settings,
+    *,
+    actions: Actions,
+    wake: Callable[[Kind], None] | None = None,
+    routes: Routes | None = None,
 ) -> FastAPI:
-    """`wake` is told of rows that became due: cheap, and callable from any thread.
+    """`wake` is told of rows that became due: cheap, and callable from any thread. `routes` lead predictions to where
+    models answer; without them none are served.
 
     `app.state.site.streams.close()` ends the open pages, which a server must do before it waits for its connections;
     `bot/web/server.py` does.
@@ -58,12 +66,13 @@ def create_app(
     )
     inbox = Inbox(world.store.add_deliveries, stored=partial(wake, Kind.DELIVERY))
     registry = CollectorRegistry()
+    predictions = Predictions(routes, settings, registry)
     app = _App(
         title="mlops-bot",
         openapi_url="/api/v1/openapi.json",
         docs_url=None,  # it would be loaded from a CDN
         redoc_url=None,
-        lifespan=_lifespan(inbox, site.streams),
+        lifespan=_lifespan(inbox, site.streams, predictions),
     )
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
@@ -74,21 +83,27 @@ def create_app(
     app.add_middleware(Access, site=site)
     timings = Timings(registry)
     app.add_middleware(Timed, timings=timings)
-    app.receiver = Timed(Mishaps(Receiver(world.forges, inbox)), timings=timings)
+    app.short_ways = {
+        Receiver.prefix: Timed(Mishaps(Receiver(world.forges, inbox)), timings=timings),
+        Predictions.prefix: Timed(Mishaps(predictions), timings=timings),
+    }
     return app
 
 
 class _App(FastAPI):
-    """Webhooks take a short way: thousands may come in a second, and they need nothing of what pages need."""
+    """Webhooks and predictions take a short way: thousands may come in a second, and they need nothing of what pages
+    need."""
 
-    receiver: ASGIApp
+    short_ways: Mapping[str, ASGIApp]  # by how the path begins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith(Receiver.prefix):
-            scope["app"] = self
-            await self.receiver(scope, receive, send)
-        else:
-            await super().__call__(scope, receive, send)
+        if scope["type"] == "http":
+            for prefix, app in self.short_ways.items():
+                if scope["path"].startswith(prefix):
+                    scope["app"] = self
+                    await app(scope, receive, send)
+                    return
+        await super().__call__(scope, receive, send)
 
 
 def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegistry) -> list[BaseRoute]:
@@ -119,12 +134,15 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
     ]
 
 
-def _lifespan(inbox: Inbox, streams: Streams) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
+def _lifespan(
+    inbox: Inbox, streams: Streams, predictions: Predictions
+) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         streams.close()
         await inbox.close()
+        await predictions.close()
 
     return lifespan
 

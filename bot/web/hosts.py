@@ -8,6 +8,8 @@ from urllib.parse import urlsplit
 
 from bot.settings import Settings
 
+UNKNOWN_HOST = "This service is not known under this host name. Its operator can name it in MLOPS_BOT_PUBLIC_URL."
+
 
 def known_hosts(settings: Settings) -> frozenset[str]:
     """Names under which this service may be asked for, lower case. Addresses made of digits are always fine."""

@@ -62,4 +62,4 @@ def error_answer(request: Request, status: int, headers: dict[str, str] | None =
 
 
 def _is_for_programs(request: Request) -> bool:
-    return request.url.path.startswith(("/api/", "/webhooks/", "/callbacks/"))
+    return request.url.path.startswith(("/api/", "/webhooks/", "/callbacks/", "/serve/"))
