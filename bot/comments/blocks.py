@@ -7,30 +7,26 @@ from typing import Any
 
 from bot.comments.escape import Markdown, code_span, md_escape, prose, url
 from bot.comments.facts import (
+    RESULT_WORDS,
     base_name,
     change_facts,
+    gate_words,
     lineage_rows,
     model_facts,
     model_hint,
+    production_name,
     shift_words,
     trend_words,
     whole_duration_s,
 )
 from bot.comments.fit import Block
 from bot.comments.templating import render
-from bot.domain.gate import Outcome
 from bot.domain.plots import BadPlot, ConfusionMatrix, Curve
 from bot.domain.report import ModelReport, PlotLine, Report, Standing
 from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, shown_number, verdict_words
 from bot.domain.result import PlotKind, Result
 
 STEP_SYMBOLS = {"pending": "○", "running": "●", "succeeded": "✓", "failed": "✗", "skipped": "–", "canceled": "–"}
-RESULT_WORDS = {
-    Outcome.PASSED: "✓ passed",
-    Outcome.FAILED: "✗ missed",
-    Outcome.NO_INCUMBENT: "✓ no incumbent",
-    Outcome.WAIVED: "✓ waived",
-}
 # How much of each is shown; the rest is counted, and on the page
 SHOWN_GATES = 30
 SHOWN_METRICS = 30
@@ -146,6 +142,8 @@ def _metrics(model: ModelReport, report: Report) -> list[Markdown]:
             lines=model.metrics[:SHOWN_METRICS],
             more=max(0, len(model.metrics) - SHOWN_METRICS),
             base_name=base_name(report) if model.base else "",
+            production_name=production_name(model),
+            gates=gate_words(model.judgement),
             no_base=Markdown(f"There is no result on {base_name(report)} yet to compare with.")
             if report.target_branch
             else "",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 
 from bot.comments.escape import Markdown, code_span, link, md_escape
-from bot.domain.gate import Outcome
+from bot.domain.gate import GateOutcome, Judgement, Outcome
 from bot.domain.report import ModelReport, Report, Standing
-from bot.domain.report_diff import ColumnShift, DataDiff, MetricLine, Trend
+from bot.domain.report_diff import ColumnShift, DataDiff, Difference, MetricLine, Trend
 from bot.domain.report_words import (
     seconds_between,
     shown_bytes,
@@ -19,6 +19,13 @@ from bot.domain.result import DataSummary, Result
 
 SHORT_SHA = 10  # characters
 SHOWN_NAMES = 8
+RESULT_WORDS = {
+    Outcome.PASSED: "✓ passed",
+    Outcome.FAILED: "✗ missed",
+    Outcome.NO_INCUMBENT: "✓ no incumbent",
+    Outcome.WAIVED: "✓ waived",
+}
+_WORST_FIRST = (Outcome.FAILED, Outcome.WAIVED, Outcome.PASSED, Outcome.NO_INCUMBENT)
 _TREND_WORDS = {Trend.BETTER: "better", Trend.WORSE: "worse", Trend.CHANGED: "", Trend.SAME: ""}
 
 
@@ -27,7 +34,26 @@ def base_name(report: Report) -> Markdown:
     return code_span(report.target_branch) if report.target_branch else Markdown("the run before")
 
 
-def trend_words(line: MetricLine) -> Markdown:
+def production_name(model: ModelReport) -> Markdown:
+    return Markdown(f"production {code_span(model.production.version)}") if model.production else Markdown("")
+
+
+def gate_words(judgement: Judgement | None) -> dict[str, Markdown]:
+    """For each metric that gates ask for, what they say of it together, the worst of them."""
+    by_metric: dict[str, list[GateOutcome]] = {}
+    for outcome in judgement.outcomes if judgement else ():
+        by_metric.setdefault(outcome.gate.metric, []).append(outcome)
+    return {metric: _worst_words(outcomes) for metric, outcomes in by_metric.items()}
+
+
+def _worst_words(outcomes: list[GateOutcome]) -> Markdown:
+    worst = min(outcomes, key=lambda one: _WORST_FIRST.index(one.outcome))
+    if worst.waiver is not None:
+        return Markdown(f"✓ waived until {worst.waiver.expires_at:%Y-%m-%d}")
+    return Markdown(RESULT_WORDS[worst.outcome])
+
+
+def trend_words(line: MetricLine | Difference) -> Markdown:
     """` ↑ better`, after a space; a difference that the scatter explains is called so."""
     if line.trend in (None, Trend.SAME) or line.delta is None:
         return Markdown("")

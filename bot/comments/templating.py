@@ -35,7 +35,8 @@ def _environment() -> Environment:
         "link": link,
         "short": lambda sha: code_span(sha[:10]),
         "number": lambda value: Markdown(report_words.shown_number(value)),
-        "delta": lambda line: Markdown(report_words.shown_delta(line.now.value, line.base.value)),
+        "delta": lambda pair: Markdown(report_words.shown_delta(pair[0].value, pair[1].value)),
+        "md": Markdown,  # of what a macro has put together, escaped already
         "share": lambda value: Markdown(report_words.shown_share(value)),
         "duration": lambda seconds: Markdown(report_words.shown_duration(seconds)),
         "bytes": lambda size: Markdown(report_words.shown_bytes(size)),

@@ -15,7 +15,9 @@ from bot.domain.gate import Judgement, Outcome, Verdict, judge, parse_gate
 from bot.domain.links import Links
 from bot.domain.masking import mask
 from bot.domain.plots import ParsedPlot
+from bot.domain.report_deployments import DeploymentLine
 from bot.domain.report_diff import DataDiff, MetricLine, ParamChange, compare_data, compare_metrics, compare_params
+from bot.domain.report_versions import VersionFacts
 from bot.domain.result import Metric, Plot, Result
 from bot.domain.run import EngineRun, Phase, Run, StepProgress
 
@@ -28,7 +30,8 @@ class ModelState:
 
     `run` is the newest. `engine` is what the engine says of it while it is active, `queue_place` is 1 for what starts
     next. `reused` is the result shown when the phase is REUSED (default: the run's own). `base` is the incumbent on the
-    target branch, or the run before on the same branch. `plots` maps a plot's path to what `parse_plot` made of it.
+    target branch, or the run before on the same branch. `production` is what served there when the run ended. `plots`
+    maps a plot's path to what `parse_plot` made of it.
     """
 
     run: Run
@@ -36,7 +39,7 @@ class ModelState:
     queue_place: int | None = None
     reused: Result | None = None
     base: Run | None = None
-    production: Result | None = None
+    production: VersionFacts | None = None
     plots: Mapping[str, ParsedPlot] = field(default_factory=dict)
 
 
@@ -75,6 +78,7 @@ class ModelReport:
     result: Result | None = None
     files_run: str = ""
     base: Run | None = None
+    production: VersionFacts | None = None
     judgement: Judgement | None = None
     queue_place: int | None = None
     progress: tuple[StepProgress, ...] = ()
@@ -103,6 +107,7 @@ class Report:
     notice: Notice | None = None
     target_branch: str = ""
     links: Links | None = None
+    deployments: tuple[DeploymentLine, ...] = ()
 
     @property
     def page(self) -> str:
@@ -122,10 +127,11 @@ def build_report(
     waivers: Sequence[Waiver] = (),
     target_branch: str = "",
     links: Links | None = None,
+    deployments: Sequence[DeploymentLine] = (),
 ) -> Report:
-    """`waivers` are those of the change that have not expired; models keep the order of `states`."""
+    """`waivers` are those of the change that have not expired; models and deployments keep their order."""
     models = tuple(_model_report(state, waivers) for state in states)
-    return Report(subject, models, notice, target_branch, links)
+    return Report(subject, models, notice, target_branch, links, tuple(deployments))
 
 
 def _model_report(state: ModelState, waivers: Sequence[Waiver]) -> ModelReport:
@@ -145,9 +151,13 @@ def _model_report(state: ModelState, waivers: Sequence[Waiver]) -> ModelReport:
         result=result,
         files_run=run.reused_run or run.id,
         base=state.base if base else None,
+        production=state.production,
         judgement=judgement,
         metrics=compare_metrics(
-            result.metrics, base.metrics if base else None, [outcome.gate for outcome in judgement.outcomes]
+            result.metrics,
+            base.metrics if base else None,
+            [outcome.gate for outcome in judgement.outcomes],
+            production=state.production.metrics if state.production else None,
         ),
         params=compare_params(result, base) if base else (),
         data=compare_data(result.data, base.data if base else None),
@@ -209,7 +219,7 @@ def _standing(judgement: Judgement, result: Result) -> Standing:
 
 
 def _judgement(
-    run: Run, result: Result, base: Result | None, production: Result | None, waivers: Sequence[Waiver]
+    run: Run, result: Result, base: Result | None, production: VersionFacts | None, waivers: Sequence[Waiver]
 ) -> Judgement:
     return judge(
         [parse_gate(text) for text in run.gates],

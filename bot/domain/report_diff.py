@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from bot.domain.gate import Gate, better_when
 from bot.domain.project import JsonValue
+from bot.domain.report_versions import VersionFacts
 from bot.domain.result import ColumnSummary, DataSummary, Metric, Result
 
 # P. Austin, "An Introduction to Propensity Score Methods" (2011): below 0.1 a difference of means is negligible
@@ -24,8 +25,19 @@ class Trend(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Difference:
+    """From what a metric was elsewhere; `delta` and `trend` are None when there is nothing to compare."""
+
+    was: Metric | None
+    delta: float | None = None
+    trend: Trend | None = None
+    within_std: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class MetricLine:
-    """`trend` and `delta` are None when there is nothing to compare. `within_std`: no larger than the scatter given."""
+    """`trend` and `delta` are None when there is nothing to compare. `within_std`: no larger than the scatter given.
+    `production` is None where nothing serves there."""
 
     name: str
     now: Metric | None
@@ -33,6 +45,7 @@ class MetricLine:
     delta: float | None = None
     trend: Trend | None = None
     within_std: bool = False
+    production: Difference | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,26 +91,43 @@ class DataDiff:
 
 
 def compare_metrics(
-    now: Mapping[str, Metric], base: Mapping[str, Metric] | None, gates: Sequence[Gate]
+    now: Mapping[str, Metric],
+    base: Mapping[str, Metric] | None,
+    gates: Sequence[Gate],
+    *,
+    production: Mapping[str, Metric] | None = None,
 ) -> tuple[MetricLine, ...]:
     """Those that gates ask for first, in the gates' order, then the rest by name."""
-    known = set(now) | set(base or ())
+    known = set(now) | set(base or ()) | set(production or ())
     asked = list(dict.fromkeys(gate.metric for gate in gates if gate.metric in known))
-    names = asked + sorted(known.difference(asked))
-    return tuple(_metric_line(name, now.get(name), (base or {}).get(name), gates) for name in names)
+    lines = []
+    for name in asked + sorted(known.difference(asked)):
+        here = now.get(name)
+        from_base = _difference(name, here, (base or {}).get(name), gates)
+        from_production = None if production is None else _difference(name, here, production.get(name), gates)
+        lines.append(
+            MetricLine(
+                name=name,
+                now=here,
+                base=from_base.was,
+                delta=from_base.delta,
+                trend=from_base.trend,
+                within_std=from_base.within_std,
+                production=from_production,
+            )
+        )
+    return tuple(lines)
 
 
-def _metric_line(name: str, now: Metric | None, base: Metric | None, gates: Sequence[Gate]) -> MetricLine:
-    if now is None or base is None:
-        return MetricLine(name, now, base)
-    delta = now.value - base.value
-    stds = [metric.std for metric in (now, base) if metric.std is not None]
-    return MetricLine(
-        name=name,
-        now=now,
-        base=base,
+def _difference(name: str, now: Metric | None, was: Metric | None, gates: Sequence[Gate]) -> Difference:
+    if now is None or was is None:
+        return Difference(was)
+    delta = now.value - was.value
+    stds = [metric.std for metric in (now, was) if metric.std is not None]
+    return Difference(
+        was=was,
         delta=delta,
-        trend=_trend(name, now.value, base.value, gates),
+        trend=_trend(name, now.value, was.value, gates),
         within_std=bool(stds) and 0 < abs(delta) <= math.hypot(*stds),
     )
 
@@ -111,7 +141,7 @@ def _trend(name: str, now: float, base: float, gates: Sequence[Gate]) -> Trend:
     return Trend.BETTER if (now > base) == (direction == "higher") else Trend.WORSE
 
 
-def compare_params(now: Result, base: Result) -> tuple[ParamChange, ...]:
+def compare_params(now: Result | VersionFacts, base: Result | VersionFacts) -> tuple[ParamChange, ...]:
     """Params by name, then the split."""
     return (
         *_changes(now.params, base.params),

@@ -213,7 +213,7 @@ def test_a_waiver_lets_the_check_pass_and_counts_for_its_own_model_only() -> Non
 
     assert (waived.standing, waived.waivers) == (Standing.WAIVED, ())
     assert (other.standing, other.waivers) == (Standing.MISSED, ())
-    assert check(missed, waivers=(waiver,)).title == "1 gate passed, 1 by a waiver"
+    assert check(missed, waivers=(waiver,)).title == "1 gate passed, 1 by a waiver until 2026-11-24"
 
 
 def test_a_waiver_that_no_gate_needed_is_still_shown() -> None:

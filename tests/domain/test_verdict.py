@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -144,6 +145,30 @@ def test_production_and_base_are_told_apart():
     assert judgement.summary == "1 of 2 gates missed: auc >= production"
 
 
+@pytest.mark.parametrize(
+    ("production", "requirement", "reason"),
+    [
+        (None, ">= production - 0.01", "no incumbent: nothing serves in production yet"),
+        ({"f1": 0.9}, ">= production - 0.01", "no incumbent: the version in production has no auc"),
+        ({"auc": 0.9}, ">= 0.89 (production 0.9 - 0.01)", "0.95 >= 0.89"),
+    ],
+)
+def test_a_gate_on_production_says_what_serves_there(production, requirement, reason):
+    (seen,) = judged("auc >= production - 0.01", metrics={"auc": 0.95}, production=production).outcomes
+
+    assert (seen.requirement, seen.reason, seen.passes) == (requirement, reason, True)
+
+
+def test_the_summary_names_the_day_on_which_the_first_waiver_ends():
+    ends_later = replace(waiver("f1 >= 0.9"), expires_at=waiver("f1 >= 0.9").expires_at + timedelta(days=3))
+    waivers = [ends_later, waiver("auc >= 0.9")]
+
+    judgement = judged("auc >= 0.9", "f1 >= 0.9", metrics={"auc": 0.8, "f1": 0.8}, waivers=waivers)
+
+    assert judgement.summary == "2 gates passed, 2 by a waiver until 2026-12-24"
+    assert [outcome.waiver for outcome in judgement.outcomes] == [waivers[1], waivers[0]]
+
+
 def test_a_waiver_lets_its_own_gate_be_missed_and_is_shown():
     judgement = judged("auc>=0.9", "f1 >= 0.5", metrics={"auc": 0.8, "f1": 0.6}, waivers=[waiver("auc >= 0.9")])
 
@@ -151,7 +176,7 @@ def test_a_waiver_lets_its_own_gate_be_missed_and_is_shown():
     assert judgement.outcomes[0].outcome is Outcome.WAIVED
     assert judgement.outcomes[0].reason == "0.8 is not >= 0.9; waived by alice until 2026-12-24: label noise"
     assert judgement.outcomes[1].outcome is Outcome.PASSED
-    assert judgement.summary == "2 gates passed, 1 by a waiver"
+    assert judgement.summary == "2 gates passed, 1 by a waiver until 2026-12-24"
 
 
 def test_a_waiver_of_another_gate_changes_nothing():

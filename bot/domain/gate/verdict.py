@@ -33,13 +33,15 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class GateOutcome:
-    """`value` is None for a metric that was not reported; `requirement` is such as `>= 0.957 (base 0.962 - 0.005)`."""
+    """`value` is None for a metric that was not reported; `requirement` is such as `>= 0.957 (base 0.962 - 0.005)`.
+    `waiver` is what lets it be missed."""
 
     gate: Gate
     outcome: Outcome
     value: float | None
     requirement: str
     reason: str
+    waiver: Waiver | None = None
 
     @property
     def passes(self) -> bool:
@@ -51,6 +53,13 @@ class Judgement:
     verdict: Verdict
     outcomes: tuple[GateOutcome, ...]
     summary: str  # one line: `2 of 3 gates passed, missed: auc >= 0.9`
+
+
+_NOBODY_YET = {
+    Incumbent.BASE: "there is no base result yet",
+    Incumbent.PRODUCTION: "nothing serves in production yet",
+}
+_INCUMBENT_WORDS = {Incumbent.BASE: "base result", Incumbent.PRODUCTION: "version in production"}
 
 
 def judge(
@@ -112,10 +121,10 @@ def _threshold(gate: Gate, incumbents: Mapping[Incumbent, Metrics | None]) -> tu
         return gate.number, ""
     incumbent = incumbents[gate.incumbent]
     if incumbent is None:
-        return None, f"there is no {gate.incumbent} result yet"
+        return None, _NOBODY_YET[gate.incumbent]
     value = incumbent.get(gate.metric)
     if value is None or not math.isfinite(value):
-        return None, f"the {gate.incumbent} result has no {gate.metric}"
+        return None, f"the {_INCUMBENT_WORDS[gate.incumbent]} has no {gate.metric}"
     return _computed(value, gate.arithmetic, gate.number), ""
 
 
@@ -177,7 +186,7 @@ def _waived(outcome: GateOutcome, waivers: Sequence[Waiver]) -> GateOutcome:
     if outcome.passes or waiver is None:
         return outcome
     reason = f"{outcome.reason}; waived by {waiver.granted_by} until {_day(waiver.expires_at)}: {waiver.reason}"
-    return GateOutcome(outcome.gate, Outcome.WAIVED, outcome.value, outcome.requirement, reason)
+    return GateOutcome(outcome.gate, Outcome.WAIVED, outcome.value, outcome.requirement, reason, waiver)
 
 
 def _verdict(outcomes: Sequence[GateOutcome]) -> Verdict:
@@ -195,10 +204,12 @@ def _summary(verdict: Verdict, outcomes: Sequence[GateOutcome]) -> str:
     if missed:
         return f"{len(missed)} of {_gates(len(outcomes))} missed: {', '.join(missed)}"
     parts = [f"{_gates(len(outcomes))} passed"]
-    for outcome, words in ((Outcome.NO_INCUMBENT, "without an incumbent"), (Outcome.WAIVED, "by a waiver")):
-        count = sum(1 for one in outcomes if one.outcome is outcome)
-        if count:
-            parts.append(f"{count} {words}")
+    without = sum(1 for one in outcomes if one.outcome is Outcome.NO_INCUMBENT)
+    if without:
+        parts.append(f"{without} without an incumbent")
+    ends = [one.waiver.expires_at for one in outcomes if one.waiver is not None]
+    if ends:
+        parts.append(f"{len(ends)} by a waiver until {_day(min(ends))}")
     return ", ".join(parts)
 
 
