@@ -6,9 +6,7 @@ from collections.abc import Iterator
 
 from bot.domain.project import Model, Project, Step
 from bot.domain.words import plain
-
-_DURATIONS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
-_SIZES = ((1024**4, "Ti"), (1024**3, "Gi"), (1024**2, "Mi"))
+from bot.yaml_file.quantities import duration_text, size_text
 
 
 def describe_project(project: Project) -> str:
@@ -18,15 +16,6 @@ def describe_project(project: Project) -> str:
         facts = [(label, plain(words, limit=200)) for label, words in _facts(model, project)]
         paragraphs.append("\n".join([model.name, *(f"  {label:<10} {words}" for label, words in facts)]))
     return "\n\n".join(paragraphs) + "\n"
-
-
-def duration_text(seconds: int) -> str:
-    """`1h30m`, as it may be written in the file."""
-    words = ""
-    for unit_s, unit in _DURATIONS:
-        count, seconds = divmod(seconds, unit_s)
-        words += f"{count}{unit}" if count else ""
-    return words or "0s"
 
 
 def _facts(model: Model, project: Project) -> Iterator[tuple[str, str]]:
@@ -74,16 +63,11 @@ def _step(step: Step) -> str:
     if step.resources.cpu:
         limits.append(f"{step.resources.cpu:g} core{'s' * (step.resources.cpu != 1)}")
     if step.resources.memory_bytes:
-        limits.append(_size_text(step.resources.memory_bytes))
+        limits.append(size_text(step.resources.memory_bytes))
     if step.resources.gpu:
         limits.append(f"{step.resources.gpu} GPU")
     first, *more = step.run.splitlines()
     return f"{first}{' …' if more else ''} ({', '.join(limits)})"
-
-
-def _size_text(size_bytes: int) -> str:
-    unit_bytes, unit = next((size for size in _SIZES if size_bytes >= size[0]), _SIZES[-1])
-    return f"{size_bytes / unit_bytes:.3g} {unit}B"
 
 
 def _approvals(count: int) -> str:

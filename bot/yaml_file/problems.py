@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.errors import UserError
-from bot.domain.masking import mask
+from bot.domain.masking import MASK, mask
 from bot.domain.words import plain
 
 MOST_PROBLEMS = 100  # shown at once; nobody mends more in one go
@@ -16,6 +16,10 @@ LONGEST_MESSAGE = 600  # characters
 EXCERPT_WIDTH = 110  # characters of a source line that are shown
 _MASKING_CONTEXT = 2000  # characters on either side in which a token is recognised
 
+SHORTEST_HIDDEN = 3  # characters; shorter ones are found in ordinary words
+
+_VISIBLE = re.compile(r"\S")
+_QUOTED = re.compile(r"`([^`]*)`")
 _LINE_BREAK = re.compile(r"\r\n|\n|\r")
 
 
@@ -53,10 +57,11 @@ class FileError(UserError):
 
 
 class Source:
-    """The text of a file, and where its characters stand."""
+    """The text of a file, and where its characters stand. What lies between the indexes of `hidden` is not repeated."""
 
-    def __init__(self, text: str) -> None:
+    def __init__(self, text: str, hidden: Iterable[tuple[int, int]] = ()) -> None:
         self.text = text
+        self.shown = _hide(text, hidden)
         self._breaks = [(match.start(), match.end()) for match in _LINE_BREAK.finditer(text)]
         self._line_starts = [0, *(end for _, end in self._breaks)]
 
@@ -66,8 +71,19 @@ class Source:
         return line, index - self._line_starts[line - 1] + 1
 
     def line(self, number: int) -> str:
+        """As it may be shown."""
         end = self._breaks[number - 1][0] if number <= len(self._breaks) else len(self.text)
-        return self.text[self._line_starts[number - 1] : end]
+        return self.shown[self._line_starts[number - 1] : end]
+
+    def without_hidden(self, words: str) -> str:
+        """A sentence of ours in which what is hidden may stand between backticks."""
+        if self.shown == self.text:
+            return words
+        return _QUOTED.sub(lambda match: f"`{MASK}`" if self._tells(match.group(1)) else match.group(), words)
+
+    def _tells(self, quote: str) -> bool:
+        parts = [part for part in quote.strip("…").split() if len(part) >= SHORTEST_HIDDEN]
+        return any(part in self.text and part not in self.shown for part in parts)
 
     def excerpt(self, index: int) -> str:
         """The line of a character and a caret below it; tokens are masked, a long line is cut."""
@@ -107,8 +123,16 @@ class Findings:
 
     def _problem(self, finding: _Finding) -> FileProblem:
         line, column = self.source.position(finding.index)
-        message, fix = _cut(mask(finding.message)), _cut(mask(finding.fix))
+        message, fix = (_cut(mask(self.source.without_hidden(text))) for text in (finding.message, finding.fix))
         return FileProblem(line, column, finding.where, message, fix, self.source.excerpt(finding.index))
+
+
+def _hide(text: str, hidden: Iterable[tuple[int, int]]) -> str:
+    parts, done = [], 0
+    for start, end in sorted(hidden):
+        parts += [text[done:start], _VISIBLE.sub("*", text[max(start, done) : end])]
+        done = max(done, end)
+    return "".join([*parts, text[done:]])
 
 
 def _shown(text: str) -> str:

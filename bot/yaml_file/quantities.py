@@ -1,4 +1,4 @@
-"""Durations, latencies, memory and processor cores: text to seconds, milliseconds, bytes and cores. All raise Unfit."""
+"""Durations, latencies, memory and processor cores: text to numbers, which raises Unfit, and back."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ _MEMORY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?)([KMGTk]i?)")
 _CORES = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?)(m?)")
 # the units of Kubernetes ("Resource units in Kubernetes"): k is 1000, Ki 1024; K is taken as k
 _BYTES = {"k": 1000, "m": 1000**2, "g": 1000**3, "t": 1000**4, "ki": 1024, "mi": 1024**2, "gi": 1024**3, "ti": 1024**4}
+_DURATIONS = ((86_400, "d"), (3600, "h"), (60, "m"), (1, "s"))
+_SIZES = ((1024**4, "Ti"), (1024**3, "Gi"), (1024**2, "Mi"))
 _UNITS_MEANT = {"gb": "G", "mb": "M", "tb": "T", "kb": "k", "gib": "Gi", "mib": "Mi", "tib": "Ti", "b": ""}
 
 
@@ -85,6 +87,20 @@ def cores(value: str | float) -> float:
     if not 0.001 <= count <= MOST_CORES:
         raise Unfit(f"{quoted(text)} is not between 0.001 and 1024 cores.", "Write `2`, `0.5` or `500m`.")
     return count
+
+
+def duration_text(seconds: int) -> str:
+    """`1h30m`, as it may be written in the file."""
+    words = ""
+    for unit_s, unit in _DURATIONS:
+        count, seconds = divmod(seconds, unit_s)
+        words += f"{count}{unit}" if count else ""
+    return words or "0s"
+
+
+def size_text(size_bytes: int) -> str:
+    unit_bytes, unit = next((size for size in _SIZES if size_bytes >= size[0]), _SIZES[-1])
+    return f"{size_bytes / unit_bytes:.3g} {unit}B"
 
 
 QUANTITIES = (cores, duration_s, latency_ms, memory_bytes)  # what may stand there as a number that lacks its unit

@@ -144,7 +144,10 @@ def _type_fix(node: Node, wanted: str, part: Mapping[str, Any]) -> str:
         fits = re.search(part.get("pattern", ""), node.raw)
         return f'Put it in quotes: `"{node.raw}"`.' if fits else str(part["patternErrorMessage"])
     if wanted == "object" and len(part.get("required", ())) == 1:
-        return f"Write `{{{part['required'][0]}: {plain(node.raw, limit=200)}}}`."
+        name = part["required"][0]
+        if node.value is None:
+            return f"Write {part['properties'][name].get('x-write', f'`{name}:`')} below it."
+        return f"Write `{{{name}: {plain(node.raw, limit=200)}}}`."
     if wanted == "array":
         return f"Write a list: `[{quoted(node.raw)[1:-1]}]`."
     meant = _MEANT_BOOLEANS.get(node.raw.casefold())

@@ -82,7 +82,7 @@ def _report_start(character: str, index: int, findings: Findings) -> None:
         fix = "Replace tabs by spaces, two for each level."
         findings.add(index, f"A tab stands where YAML wants spaces{others}.", fix)
         return
-    rest = findings.source.text[index:].splitlines()[0].split(" #")[0].rstrip(" ,]}")
+    rest = findings.source.shown[index:].splitlines()[0].split(" #")[0].rstrip(" ,]}")
     if character == "`":
         findings.add(index, "Text can not begin with a backtick.", QUOTE_IT)
         return

@@ -61,20 +61,20 @@ def test_the_schema_is_a_schema_whose_every_key_helps_an_editor() -> None:
     document = schema("mlops.schema.json")
 
     Draft202012Validator.check_schema(document)
-    assert sorted(set(_keys_without_help(document, document))) == []
+    assert sorted(set(keys_without_help(document, document))) == []
 
 
-def _keys_without_help(part: object, document: dict[str, object]) -> list[str]:
+def keys_without_help(part: object, document: dict[str, object]) -> list[str]:
     """Names of properties that neither they nor what they refer to give a title or description."""
     if isinstance(part, list):
-        return [name for item in part for name in _keys_without_help(item, document)]
+        return [name for item in part for name in keys_without_help(item, document)]
     if not isinstance(part, dict):
         return []
     bare = []
     properties = part.get("properties")
     if isinstance(properties, dict) and all(isinstance(value, dict) for value in properties.values()):
         bare = [name for name, value in properties.items() if not _has_help(value, document) and name not in _OBVIOUS]
-    return bare + [name for value in part.values() for name in _keys_without_help(value, document)]
+    return bare + [name for value in part.values() for name in keys_without_help(value, document)]
 
 
 _OBVIOUS = {"title", "description", "examples"}
