@@ -167,14 +167,17 @@ class GitMirror:
 
     def read_each(self, address: str, shas: Sequence[str], path: str, *, limit_bytes: int) -> dict[str, bytes | None]:
         repository = self._repository(address)
-        found = {sha: self._file(repository, sha, path) for sha in dict.fromkeys(shas)}
-        missing = {entry.id for entry in found.values() if entry and repository.objects.find(entry.id) is None}
+        repository.fetch([check_sha(sha) for sha in shas])
+        with repository.objects.batch():
+            found = {sha: self._file(repository, sha, path) for sha in shas}
+            missing = {entry.id for entry in found.values() if entry and repository.objects.find(entry.id) is None}
         if missing:
             repository.fetch_blobs(missing)
-        return {
-            sha: None if entry is None else self._content(repository, entry, limit_bytes)
-            for sha, entry in found.items()
-        }
+        with repository.objects.batch():
+            return {
+                sha: None if entry is None else self._content(repository, entry, limit_bytes)
+                for sha, entry in found.items()
+            }
 
     def write_commit(
         self, address: str, parent: str, files: Mapping[str, bytes], *, message: str, by: Signature

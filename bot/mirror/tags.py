@@ -11,12 +11,13 @@ from bot.ports.git import Signature, Tag
 
 TAG_LIMIT_BYTES = 64 * 1024
 _TAGGER = re.compile(r"(?P<name>[^<>]*)<(?P<email>[^<>]*)> (?P<seconds>\d{1,12}) [+-]\d{4}")
+_FAR_S = 32_503_680_000  # the year 3000: what is made later has to be dated later, and still fit into a date
 _EPOCH = datetime.fromtimestamp(0, UTC)
 _UNSIGNABLE = re.compile(r"[\x00-\x1f\x7f<>]+")
 
 
 def read_tags(objects: Objects, ids: Mapping[str, str]) -> list[Tag] | None:
-    """None when one of them is not here. Tags of anything but commits are left out."""
+    """None when one of them is not here. Tags of anything but commits that are here, too, are left out."""
     tags = []
     with objects.batch():
         for name, tag_id in sorted(ids.items()):
@@ -24,7 +25,7 @@ def read_tags(objects: Objects, ids: Mapping[str, str]) -> list[Tag] | None:
             if found is None:
                 return None
             tag = parse_tag(name, found[1])
-            if tag is not None:
+            if tag is not None and objects.find(f"{tag.commit_sha}^{{commit}}") is not None:
                 tags.append(tag)
     return tags
 
@@ -52,7 +53,4 @@ def signature_text(by: Signature) -> str:
 
 
 def _moment(seconds: str) -> datetime:
-    try:
-        return datetime.fromtimestamp(int(seconds), UTC)
-    except (OverflowError, ValueError):  # after the year 9999
-        return _EPOCH
+    return datetime.fromtimestamp(int(seconds), UTC) if int(seconds) < _FAR_S else _EPOCH
