@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from dataclasses import replace
 
 import pytest
@@ -192,6 +193,20 @@ def test_the_authors_of_a_change_are_who_opened_it_and_who_wrote_its_commits(it:
 
     knows_no_users = {"nobody"} if it.forge.name == "plain" else set()
     assert authors == {"ada", "grace"} | knows_no_users
+
+
+def test_the_author_of_the_oldest_of_many_commits_is_found(it: ForgeUnderTest) -> None:
+    base = it.tree.git("rev-parse", "refs/heads/main")
+    who = ["Grace <grace@example.com>", *["Ada <ada@example.com>"] * 219]
+    lines = [
+        f"commit refs/heads/many\ncommitter {one} {1_700_000_000 + at} +0000\ndata 0\n" for at, one in enumerate(who)
+    ]
+    lines[0] += f"from {base}\n"
+    subprocess.run(["git", "fast-import", "--quiet"], cwd=it.tree.path, input="".join(lines).encode(), check=True)
+    told = events(it, it.push("many"))
+    change = next(event.change for event in told if isinstance(event, ChangeSeen))
+
+    assert {name.casefold() for name in it.forge.authors(change)} == {"ada", "grace"}
 
 
 def test_who_is_in_a_group_is_asked_each_time(it: ForgeUnderTest) -> None:

@@ -120,5 +120,5 @@ def deployment(of: Deployment) -> dict[str, Any]:
         "status": of.status,
         "user": user(of.user),
         "environment": {name: environment(of.environment)[name] for name in ("id", "name", "external_url")},
-        "deployable": None,
+        "deployable": of.deployable,
     }

@@ -94,6 +94,7 @@ class Deployment:
     tag: bool
     user: User
     status: str = "created"
+    deployable: dict[str, object] | None = None  # the job of a pipeline
 
 
 @dataclass

@@ -34,6 +34,7 @@ class FakeGitLab:
         self.requests: Counter[str] = Counter()
         self.by_project: defaultdict[str, Counter[str]] = defaultdict(Counter)
         self.quota_left = QUOTA
+        self.graphql_answer: dict[str, Any] | None = None  # in place of the right one
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
         self._server.daemon_threads = True
         self._server.fake = self  # type: ignore[attr-defined]  # for its handlers
@@ -74,7 +75,7 @@ class FakeGitLab:
         except Refusal as refusal:
             return refusal.answer
         with self.world.lock:
-            return Answer(200, graphql.answer(self.world, request.user, json.loads(body)))
+            return Answer(200, self.graphql_answer or graphql.answer(self.world, request.user, json.loads(body)))
 
     def count(self, method: str, path: str) -> None:
         route = f"{method} {_shape(path)}"
