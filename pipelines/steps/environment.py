@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
@@ -40,11 +40,18 @@ Say = Callable[[str], None]
 
 
 def prepare_environment(
-    wanted: Mapping[str, Any], *, model_folder: Path, checkout: Path, cache: Path, scratch: Path, say: Say
+    wanted: Mapping[str, Any],
+    *,
+    model_folder: Path,
+    checkout: Path,
+    cache: Path,
+    scratch: Path,
+    say: Say,
+    also: Sequence[str] = (),
 ) -> Path | None:
     """The virtual environment's folder; None where the step's own image is the environment.
 
-    Raises StepFailed with uv's own words.
+    `also` are requirements of ours, beside those of the model. Raises StepFailed with uv's own words.
     """
     if wanted.get("image") and not workplace.is_local():
         return None
@@ -57,12 +64,13 @@ def prepare_environment(
     python = str(wanted.get("python") or "{}.{}".format(*sys.version_info[:2]))
     requirements = model_folder / wanted["requirements"] if wanted.get("requirements") else None
     lines = read_requirements(requirements, checkout=checkout) if requirements else []
-    builder = _Builder(python, requirements, lines, cache, say)
+    builder = _Builder(python, requirements, lines, cache, say, also)
     if any(line.is_local for line in lines):  # installs files of this very checkout: nothing that could be shared
         folder = scratch / "environment"
+        shutil.rmtree(folder, ignore_errors=True)
         builder.build(folder)
         return folder
-    folder = cache / "environments" / _hash(python, lines)
+    folder = cache / "environments" / _hash(python, lines, also)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if not (folder / ".complete").exists():
         _build_once(folder, builder, say)
@@ -70,8 +78,8 @@ def prepare_environment(
     return folder
 
 
-def _hash(python: str, lines: list[Line]) -> str:
-    content = "\n".join([ENVIRONMENT_REVISION, python, sys.platform, *(line.text for line in lines)])
+def _hash(python: str, lines: list[Line], also: Sequence[str]) -> str:
+    content = "\n".join([ENVIRONMENT_REVISION, python, sys.platform, *(line.text for line in lines), *also])
     return sha256(content.encode("utf-8", "replace")).hexdigest()[:24]
 
 
@@ -90,12 +98,15 @@ def _build_once(folder: Path, builder: _Builder, say: Say) -> None:
 
 
 class _Builder:
-    def __init__(self, python: str, requirements: Path | None, lines: list[Line], cache: Path, say: Say) -> None:
+    def __init__(
+        self, python: str, requirements: Path | None, lines: list[Line], cache: Path, say: Say, also: Sequence[str]
+    ) -> None:
         self._python = python
         self._requirements = requirements
         self._lines = lines
         self._cache = cache
         self._say = say
+        self._also = also
 
     def build(self, folder: Path) -> None:
         began_s = time.monotonic()
@@ -108,17 +119,21 @@ class _Builder:
                 f"There is no Python {self._python} for this model: {_last(words)}",
                 fix="Let `environment.python` in mlops.yaml name a version that is there, for example the bot's own.",
             )
-        if self._requirements:
-            self._install(folder, self._requirements)
+        if self._requirements or self._also:
+            self._install(folder)
         self._say(f"The environment is ready after {time.monotonic() - began_s:.1f} s.")
 
-    def _install(self, folder: Path, requirements: Path) -> None:
+    def _install(self, folder: Path) -> None:
         python = folder / "bin" / "python"
-        words = self._uv("pip", "install", "--no-progress", "--python", str(python), "-r", str(requirements))
+        wanted = ["-r", str(self._requirements)] if self._requirements else []
+        words = self._uv("pip", "install", "--no-progress", "--python", str(python), *wanted, "--", *self._also)
         if words is None:
             return
         blamed = blamed_lines(words, self._lines)
-        where = f"{blamed[0].file} line {blamed[0].number}, `{blamed[0].text}`" if blamed else requirements.name
+        named = [self._requirements.name] if self._requirements else []
+        where = f"{blamed[0].file} line {blamed[0].number}, `{blamed[0].text}`" if blamed else ", ".join(named)
+        if self._also:
+            where = " with ".join(filter(None, (where, ", ".join(self._also))))
         raise StepFailed(
             FailureKind.REQUIREMENTS,
             f"The requirements cannot be installed ({where}):\n{words}",

@@ -1,0 +1,113 @@
+"""What a model server needs before it can start: the code at its commit, the model and no other, an environment."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.serving.folder import ServerFolder
+from pipelines.serving.order import Order
+from pipelines.steps.code import model_folder
+from pipelines.steps.environment import prepare_environment
+from pipelines.steps.failure import FailureKind, StepFailed
+from pipelines.steps.git import Checkout, GitFailed
+from pipelines.steps.masking import mask_address
+from pipelines.steps.model import digest_of, model_files
+from pipelines.steps.prefix import open_prefix
+
+Say = Callable[[str], None]
+
+KSERVE = "kserve>=0.21,<0.22"  # the server program uses its RESTServer, which may change with a minor release
+# what loads the model, besides what the model's own requirements pin
+RUNTIME_PACKAGES = {
+    "sklearn": ("scikit-learn", "joblib"),
+    "xgboost": ("xgboost", "scikit-learn"),
+    "lightgbm": ("lightgbm", "scikit-learn"),
+    "onnx": ("onnxruntime",),
+    "python": (),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """`code` is the model's folder in the checkout, None where there is no code."""
+
+    python: Path
+    model: Path
+    code: Path | None
+
+
+def prepare(order: Order, folder: ServerFolder, say: Say) -> Prepared:
+    """What is there from an earlier start is used again. Raises StepFailed."""
+    if order.runtime not in RUNTIME_PACKAGES:
+        raise StepFailed(
+            FailureKind.SERVING,
+            f"The runtime `{order.runtime}` is not known.",
+            fix=f"Let `deploy.serve` be one of {', '.join(RUNTIME_PACKAGES)}.",
+        )
+    code = _code(order, folder)
+    _model(order, folder, say)
+    environment = prepare_environment(
+        order.environment,
+        model_folder=code or folder.path,
+        checkout=folder.code if code else folder.path,
+        cache=Path(order.cache),
+        scratch=folder.path,
+        say=say,
+        also=(KSERVE, *RUNTIME_PACKAGES[order.runtime]),
+    )
+    assert environment is not None  # without one the image is the environment, and this is no container
+    return Prepared(environment / "bin" / "python", folder.model, code)
+
+
+def _code(order: Order, folder: ServerFolder) -> Path | None:
+    if not order.code:
+        return None
+    complete = folder.path / "code.complete"
+    if not complete.exists():
+        shutil.rmtree(folder.code, ignore_errors=True)
+        checkout = Checkout(folder.code)
+        try:
+            checkout.fetch(order.code, order.sha)
+            checkout.check_out(order.sha)
+        except GitFailed as failed:
+            raise StepFailed(
+                FailureKind.CODE,
+                f"The code of {order.sha[:12]} could not be fetched from {mask_address(order.code)}: {failed.reason}",
+            ) from failed
+        complete.touch()
+    return model_folder(folder.code, order.model_path)
+
+
+def _model(order: Order, folder: ServerFolder, say: Say) -> None:
+    """The digest is looked at with each start: whoever changed the files is found out."""
+    if folder.model.is_dir():
+        if digest_of(folder.model, model_files(folder.model)) == order.digest:
+            return
+        say("The model's files here are not those that were deployed; they are fetched again.")
+        shutil.rmtree(folder.model)
+    prefix, _, name = order.storage.rstrip("/").rpartition("/")
+    fetched = folder.path / "fetched"
+    shutil.rmtree(fetched, ignore_errors=True)
+    fetched.mkdir()
+    if not open_prefix(prefix).get_folder(name, fetched):
+        raise StepFailed(
+            FailureKind.DIGEST,
+            f"There is no model at {order.storage} any more.",
+            fix="Train it again with `/train --force`.",
+        )
+    _check_digest(order, fetched)
+    fetched.replace(folder.model)
+
+
+def _check_digest(order: Order, fetched: Path) -> None:
+    found = digest_of(fetched, model_files(fetched))
+    if found != order.digest:
+        raise StepFailed(
+            FailureKind.DIGEST,
+            f"The model in the artifact store was changed after it had been deployed: its digest is {found}, "
+            f"and must be {order.digest}. It is not served.",
+            fix="Find out who writes to the artifact store, then train again with `/train --force`.",
+        )
