@@ -5,11 +5,22 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterable, Mapping, MutableMapping
+from threading import Lock
 from typing import Any
 
 import structlog
 
 from bot.domain.masking import mask
+
+_secrets: frozenset[str] = frozenset()
+_lock = Lock()
+
+
+def mask_also(secrets: Iterable[str]) -> None:
+    """Values that became known to this process later, and must never be printed either."""
+    global _secrets
+    with _lock:
+        _secrets = _secrets.union(secret for secret in secrets if secret)
 
 
 def configure(*, json_lines: bool, secrets: Iterable[str] = (), level: int = logging.INFO) -> None:
@@ -17,7 +28,8 @@ def configure(*, json_lines: bool, secrets: Iterable[str] = (), level: int = log
     known = tuple(secret for secret in secrets if secret)
 
     def mask_values(_logger: Any, _name: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-        return {key: _masked(value, known) for key, value in event.items()}
+        all_known = (*known, *_secrets)
+        return {key: _masked(value, all_known) for key, value in event.items()}
 
     renderer: Any = structlog.processors.JSONRenderer() if json_lines else structlog.dev.ConsoleRenderer(colors=False)
     structlog.configure(

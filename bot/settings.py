@@ -38,6 +38,7 @@ class Settings:
     hook_secret: str
     callback_secret: str
     log_json: bool
+    policy_file: Path | None = None
     github: GitHubSettings | None = None
     gitlab: GitLabSettings | None = None
     github_api_url: str = GITHUB_COM_API  # also of a GitHub that is not set up yet
@@ -92,6 +93,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         hook_secret=hook_secret,
         callback_secret=secret(environ, "MLOPS_BOT_CALLBACK_SECRET") or _kept(home / "callback-secret"),
         log_json=_choice(environ, "MLOPS_BOT_LOG", ("text", "json")) == "json",
+        policy_file=_path(environ, "MLOPS_BOT_POLICY_FILE"),
         github=_github(environ, public_url),
         github_api_url=checked_api_url(environ.get("MLOPS_BOT_GITHUB_API_URL") or GITHUB_COM_API),
         gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
@@ -147,6 +149,11 @@ def _address(environ: Mapping[str, str], name: str) -> str:
     if text and not re.fullmatch(r"https?://[^\s/?#@]+(/[^\s?#]*)?", text):
         raise UserError(f"{name} is {text!r}.", "Write an address such as `https://mlops.example.com`.")
     return text
+
+
+def _path(environ: Mapping[str, str], name: str) -> Path | None:
+    text = environ.get(name, "").strip()
+    return Path(text).expanduser().absolute() if text else None
 
 
 def _choice(environ: Mapping[str, str], name: str, choices: tuple[str, ...]) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable
 
 MASK = "***"
+SHORTEST = 4  # characters of a secret that is masked; shorter ones would blank out ordinary words
 
 _PATTERNS = (
     # user:password@ in an address; a password may hold an @ itself
@@ -40,7 +41,7 @@ _PATTERNS = (
 def mask(text: str, secrets: Iterable[str] = ()) -> str:
     """The text without the given secrets and without what has the shape of a well-known token."""
     for secret in sorted(secrets, key=len, reverse=True):  # one may be part of another
-        if len(secret) >= 4:  # shorter ones would blank out ordinary words
+        if len(secret) >= SHORTEST:
             text = text.replace(secret, MASK)
     for pattern, replacement in _PATTERNS:
         text = pattern.sub(replacement, text)

@@ -96,7 +96,7 @@ class FailureKind(StrEnum):
     SERVING = "serving"  # the model server did not start, or ended
     SMOKE_TEST = "smoke_test"  # the served model says other things than in evaluation
     CANARY = "canary"  # errors or latency while it had a share of the requests
-    REFUSED = "refused"  # the bot does not want this deployment any more
+    REFUSED = "refused"  # the server's policy does not allow this run, or the bot no longer wants this deployment
     UNREACHABLE = "unreachable"  # the bot did not answer the run
     CANCELED = "canceled"
     LOST = "lost"  # the engine, the machine or the process went away

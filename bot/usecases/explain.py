@@ -186,8 +186,10 @@ def _missing(run: Run, world: World) -> tuple[str, ...]:
         missing.append(f"{run.result.failure.message} {run.result.failure.fix}".strip())
     declared = run.arguments.get("secrets")
     names = tuple(str(name) for name in declared) if isinstance(declared, list) else ()
-    given = world.secrets_of(run.repository, names) if names else {}
-    missing += [f"The secret {quoted(name)} has no value on this server." for name in names if name not in given]
+    try:
+        world.secrets_of(run.repository, names)
+    except UserError as error:
+        missing.append(str(error))
     if not run.gates:
         missing.append("It has no gates, so its check will be neutral.")
     return tuple(missing)

@@ -14,6 +14,7 @@ from bot.domain.project import JsonValue, Model, Step
 from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import Phase, Run, run_id
 from bot.domain.run_key import run_key
+from bot.domain.server_rules import model_by_server, refusal_of_run
 from bot.usecases.addresses import data_address
 from bot.usecases.results import failed_result
 from bot.usecases.world import World
@@ -48,7 +49,12 @@ class PinnedData:
 
 
 def order_run(order: Order, world: World) -> Run:
-    """A run that is queued; or reused, when an equal one has succeeded; or failed, when its data can not be pinned."""
+    """A run that is queued; or reused, when an equal one has succeeded; or failed, when its data can not be pinned or
+    the server's policy does not allow it."""
+    policy = world.policy_of(order.repository.key)
+    refusal = refusal_of_run(order.model, policy, engine=world.engine.name)
+    model, notes = model_by_server(order.model, policy, repository=order.repository.key)
+    order = replace(order, model=model, notes=(*order.notes, *notes))
     try:
         data = _pin_data(order, world)
     except UserError as error:
@@ -58,6 +64,9 @@ def order_run(order: Order, world: World) -> Run:
         failure = Failure("fetch", FailureKind.DATA, error.problem, error.fix)
         return _ended(unpinned, Phase.FAILED, result=failed_result(unpinned, failure), now=world.clock())
     run = _run(order, data, world)
+    if refusal is not None:
+        failure = Failure(order.pipeline, FailureKind.REFUSED, refusal.problem, refusal.fix)
+        return _ended(run, Phase.FAILED, result=failed_result(run, failure), now=world.clock())
     earlier = None if order.force else reusable_run(run.key, world)
     if earlier is None:
         return run

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from bot.domain.clock import Clock
 from bot.domain.links import Links
+from bot.domain.server_policy import RepositoryPolicy
 from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Engine
 from bot.ports.forge import Forge, GitCredential
@@ -19,11 +20,13 @@ from bot.ports.store import Store
 
 @dataclass(frozen=True, slots=True)
 class World:
-    """`callback_token` makes the token of one run. `secrets_of` gives the values of those secrets that the server lets
-    a repository have, `credential_of` the token for a watched clone address. `callback_links` is where steps reach the
-    bot, which may differ from the public address; None where nothing listens. `pipeline_versions` maps a pipeline to
-    the hash of its compiled package. `admission` is held while a run takes one of the engine's places, `turn_of` a row
-    while what it shows is posted. `registry` and `serving` are None for a working tree, which deploys nothing."""
+    """`callback_token` makes the token of one run. `policy_of` gives what the server asks of a repository now,
+    `secrets_of` the values of secrets that it lets the repository have (raises UserError for others, and for missing
+    ones), `check_policy` what is wrong with the policy's file; None where there is none. `credential_of` gives the
+    token for a watched clone address. `callback_links` is where steps reach the bot, which may differ from the public
+    address; None where nothing listens. `pipeline_versions` maps a pipeline to the hash of its compiled package.
+    `admission` is held while a run takes one of the engine's places, `turn_of` a row while what it shows is posted.
+    `registry` and `serving` are None for a working tree, which deploys nothing."""
 
     clock: Clock
     store: Store
@@ -41,6 +44,8 @@ class World:
     turn_of: Callable[[str], AbstractContextManager[object]]
     registry: Registry | None = None
     serving: Serving | None = None
+    policy_of: Callable[[str], RepositoryPolicy] = lambda _repository: RepositoryPolicy()
+    check_policy: Callable[[], str] | None = None
 
     def forge_of(self, repository: str) -> Forge:
         return self.forges[repository.partition("/")[0]]

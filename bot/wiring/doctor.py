@@ -24,7 +24,7 @@ from bot.settings import Settings
 from bot.store import open_store
 from bot.usecases.doctor import Check
 from bot.wiring.forges import remote_forges
-from bot.wiring.shared import utc_now
+from bot.wiring.shared import open_policies, utc_now
 
 PROGRAM_TIMEOUT_S = 20.0
 OLDEST_GIT = (2, 34)
@@ -40,6 +40,8 @@ def machine_checks(settings: Settings) -> dict[str, Check]:
         "disk": lambda: _disk(settings.home),
         "hooks": lambda: _hooks(settings.home / "repositories"),
     }
+    if settings.policy_file is not None:
+        checks["secrets"] = lambda: open_policies(settings).check_secrets()
     if settings.github is not None:
         has_secret = bool(settings.github.webhook_secrets)
         checks["webhooks github"] = lambda: _webhooks(settings, "github", has_secret=has_secret)
@@ -57,6 +59,8 @@ def resting_checks(settings: Settings) -> dict[str, Check]:
         checks[f"forge {name}"] = _answering(forge.check_health)
     checks["engine"] = lambda: _engine(settings)
     checks["artifacts"] = lambda: _artifacts(settings)
+    if settings.policy_file is not None:
+        checks["policy"] = lambda: open_policies(settings).check()
     return checks
 
 

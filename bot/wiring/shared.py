@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import hmac
+import os
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
 import pipelines
+from bot import logs
 from bot.artifacts import open_artifacts
 from bot.domain.feedback import Subject
 from bot.domain.links import Links
 from bot.engines.local import LocalEngine
 from bot.mirror import GitMirror
+from bot.policies import Policies
 from bot.ports.forge import Forge, GitCredential
 from bot.ports.store import Claim, Kind
 from bot.settings import Settings
@@ -39,6 +42,7 @@ def make_world(
     listens: bool = True,
     credential_of: Callable[[str], GitCredential | None] = lambda _address: None,
 ) -> World:
+    policies = open_policies(settings)
     return World(
         clock=utc_now,
         store=store,
@@ -49,12 +53,19 @@ def make_world(
         links=Links(settings.base_url, plot_secret=settings.callback_secret),
         callback_links=Links(settings.local_url) if listens else None,
         callback_token=partial(_callback_token, settings.callback_secret),
-        secrets_of=lambda _repository, _names: {},
+        secrets_of=policies.secrets_of,
         credential_of=credential_of,
         pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
         admission=threading.Lock(),
         turn_of=row_locks(),
+        policy_of=policies.of,
+        check_policy=policies.check if settings.policy_file is not None else None,
     )
+
+
+def open_policies(settings: Settings) -> Policies:
+    """Raises UserError with all that is wrong with the policy file."""
+    return Policies(settings.policy_file, environ=os.environ, on_secrets=logs.mask_also)
 
 
 def row_locks() -> Callable[[str], threading.Lock]:
