@@ -20,13 +20,13 @@ from bot.comments.facts import (
     whole_duration_s,
 )
 from bot.comments.fit import Block
-from bot.comments.templating import render
+from bot.comments.templating import StepSymbols, render
+from bot.domain.gate import Judgement
 from bot.domain.plots import BadPlot, ConfusionMatrix, Curve
 from bot.domain.report import ModelReport, PlotLine, Report, Standing
 from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, shown_number, verdict_words
 from bot.domain.result import PlotKind, Result
 
-STEP_SYMBOLS = {"pending": "○", "running": "●", "succeeded": "✓", "failed": "✗", "skipped": "–", "canceled": "–"}
 # How much of each is shown; the rest is counted, and on the page
 SHOWN_GATES = 30
 SHOWN_METRICS = 30
@@ -74,15 +74,8 @@ def _verdict(model: ModelReport, report: Report, *, heading: bool) -> Markdown:
         words=prose(verdict_words(model), limit=TITLE_LIMIT),
         reused_words=Markdown(f"run {code_span(model.files_run)}"),
         reused_address=report.links.run(model.files_run) if report.links else "",
-        step_symbols=_StepSymbols(STEP_SYMBOLS),
+        step_symbols=StepSymbols(),
     )
-
-
-class _StepSymbols(dict[str, str]):
-    """A state that we do not know comes from a run, and is shown as none."""
-
-    def __missing__(self, _state: str) -> str:
-        return "·"
 
 
 def _facts(model: ModelReport, report: Report) -> Markdown:
@@ -118,19 +111,13 @@ def _notes(model: ModelReport) -> list[Markdown]:
 
 
 def _gates(model: ModelReport) -> list[Markdown]:
-    outcomes = model.judgement.outcomes if model.judgement else ()
-    if not outcomes:
-        return []
-    ordered = sorted(outcomes, key=lambda outcome: outcome.passes)  # stable: what was missed comes first
+    return [gate_table(model.judgement)] if model.judgement and model.judgement.outcomes else []
+
+
+def gate_table(judgement: Judgement) -> Markdown:
+    ordered = sorted(judgement.outcomes, key=lambda outcome: outcome.passes)  # stable: what was missed comes first
     more = max(0, len(ordered) - SHOWN_GATES)
-    return [
-        render(
-            "gates",
-            outcomes=ordered[:SHOWN_GATES],
-            more=more,
-            result_words=RESULT_WORDS,
-        )
-    ]
+    return render("gates", outcomes=ordered[:SHOWN_GATES], more=more, result_words=RESULT_WORDS)
 
 
 def _metrics(model: ModelReport, report: Report) -> list[Markdown]:
@@ -232,7 +219,7 @@ def _steps(model: ModelReport, report: Report) -> list[Markdown]:
             "steps",
             steps=model.result.steps[:SHOWN_STEPS],
             total=whole_duration_s(model.result),
-            step_symbols=_StepSymbols(STEP_SYMBOLS),
+            step_symbols=StepSymbols(),
             log_address=log_address,
         )
     ]

@@ -95,6 +95,13 @@ def fenced(lines: Sequence[str]) -> Markdown:
     return Markdown("\n".join([f"{fence}text", *shown, fence]))
 
 
+def code_block(lines: Sequence[str]) -> Markdown:
+    """Lines to be copied, whole and as they are but for what can not be seen."""
+    shown = [_UNSHOWN.sub(" ", line).replace("<!--", f"<!{ZERO_WIDTH_SPACE}--") for line in lines]
+    fence = "`" * max(3, _longest_run("\n".join(shown)) + 1)
+    return Markdown("\n".join([fence, *shown, fence]))
+
+
 def _log_line(line: str) -> str:
     """Without colours; of a progress bar that redraws itself, the last state."""
     drawn = [part for part in _TERMINAL_CODES.sub("", line[: LOG_LINE_LIMIT * 40]).split("\r") if part.strip()]

@@ -94,7 +94,7 @@ def model_hint(model: ModelReport, report: Report) -> Markdown:
         return Markdown("")
     match model.standing:
         case Standing.MISSED:
-            return Markdown(f"To let it pass all the same, with a reason: {_override_words(model)}.")
+            return Markdown(f"To let it pass all the same, with a reason: {override_words(model.judgement)}.")
         case Standing.CANCELED | Standing.FAILED:
             return Markdown(f"To run it again as it is: {code_span(f'/retry {model.name}')}.")
         case Standing.UNGATED:
@@ -103,9 +103,9 @@ def model_hint(model: ModelReport, report: Report) -> Markdown:
             return Markdown("")
 
 
-def _override_words(model: ModelReport) -> str:
+def override_words(judgement: Judgement | None) -> str:
     """A command for each missed gate, which names it by its metric where that is enough."""
-    outcomes = model.judgement.outcomes if model.judgement else ()
+    outcomes = judgement.outcomes if judgement else ()
     metrics = [one.gate.metric for one in outcomes]
     missed = [one.gate for one in outcomes if one.outcome is Outcome.FAILED]
     names = [gate.metric if metrics.count(gate.metric) == 1 else f'"{gate.text}"' for gate in missed]

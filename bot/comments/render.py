@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, Final
 
 from bot.comments.blocks import model_blocks
+from bot.comments.deployments import deployment_block, deployment_blocks
 from bot.comments.escape import Markdown, prose, sentences
 from bot.comments.facts import trend_words, whole_duration_s
 from bot.comments.fit import Block, fit
@@ -14,7 +15,13 @@ from bot.comments.templating import render
 from bot.domain.check import Check
 from bot.domain.feedback import Notice
 from bot.domain.report import ModelReport, Report, Standing
-from bot.domain.report_checks import NOTICE_CHECK, check_name, checks_of
+from bot.domain.report_checks import (
+    NOTICE_CHECK,
+    check_name,
+    checked_deployments,
+    checks_of,
+    deployment_check_name,
+)
 from bot.domain.report_words import SYMBOLS, TITLE_LIMIT, model_words, overall_symbol, overall_words
 
 MARKER: Final = "<!-- mlops-bot:change -->"
@@ -31,21 +38,30 @@ def render_comment(report: Report, *, limit: int) -> str:
     blocks = [_headline(report)]
     if report.notice is not None:
         blocks.append(_notice(report.notice, heading=bool(report.models)))
+    blocks += deployment_blocks(report.deployments, report.links)
+    is_alone = len(blocks) == 1 and not several
     for model in report.models:
-        blocks += model_blocks(model, report, heading=several or report.notice is not None)
+        blocks += model_blocks(model, report, heading=not is_alone)
     return _fit(blocks, report, limit)
 
 
 def render_checks(report: Report, *, limit: int) -> list[Check]:
     """The checks with their summaries in Markdown, each of at most `limit` characters."""
-    models = {check_name(model.name): model for model in report.models}
-    return [replace(check, summary=_summary(check, models, report, limit)) for check in checks_of(report)]
+    blocks = _summaries(report)
+    return [replace(check, summary=_fit(blocks[check.name, check.sha], report, limit)) for check in checks_of(report)]
 
 
-def _summary(check: Check, models: dict[str, ModelReport], report: Report, limit: int) -> str:
-    if check.name == NOTICE_CHECK and report.notice is not None:
-        return _fit([_notice(report.notice, heading=False)], report, limit)
-    return _fit(model_blocks(models[check.name], report, heading=False), report, limit)
+def _summaries(report: Report) -> dict[tuple[str, str], list[Block]]:
+    """What each check says, by its name and commit."""
+    blocks = {
+        (check_name(model.name), model.run.sha): model_blocks(model, report, heading=False) for model in report.models
+    }
+    for line in checked_deployments(report):
+        place = (deployment_check_name(line.deployment), line.deployment.sha)
+        blocks[place] = [deployment_block(line, report.links, heading=False)]
+    if report.notice is not None:
+        blocks[NOTICE_CHECK, report.notice.sha] = [_notice(report.notice, heading=False)]
+    return blocks
 
 
 def _fit(blocks: Sequence[Block], report: Report, limit: int) -> str:

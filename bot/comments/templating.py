@@ -6,8 +6,20 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bot.comments.escape import Markdown, code_span, fenced, link, md_escape, prose
+from bot.comments.escape import Markdown, code_block, code_span, fenced, link, md_escape, prose
 from bot.domain import report_words
+
+_STEP_SYMBOLS = {"pending": "○", "running": "●", "succeeded": "✓", "failed": "✗", "skipped": "–", "canceled": "–"}
+
+
+class StepSymbols(dict[str, str]):
+    """A state that we do not know comes from a run, and is shown as none."""
+
+    def __init__(self) -> None:
+        super().__init__(_STEP_SYMBOLS)
+
+    def __missing__(self, _state: str) -> str:
+        return "·"
 
 
 def render(template: str, **values: Any) -> Markdown:
@@ -32,6 +44,7 @@ def _environment() -> Environment:
         "code": code_span,
         "prose": prose,
         "fenced": fenced,
+        "command": code_block,
         "link": link,
         "short": lambda sha: code_span(sha[:10]),
         "number": lambda value: Markdown(report_words.shown_number(value)),

@@ -9,9 +9,11 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.domain.deployment import DeploymentPhase
 from bot.domain.gate import number_text
 from bot.domain.project import JsonValue
 from bot.domain.report import ModelReport, Report, Standing
+from bot.domain.report_deployment_words import headline_words
 from bot.domain.run import Phase, StepProgress
 from bot.domain.words import plain
 
@@ -46,7 +48,8 @@ _COUNTED = {
 
 def overall_symbol(report: Report) -> str:
     standings = _standings(report)
-    if report.notice is not None and report.notice.conclusion == "failure":
+    has_failed = any(line.deployment.phase is DeploymentPhase.FAILED for line in report.deployments)
+    if has_failed or (report.notice is not None and report.notice.conclusion == "failure"):
         return "✗"
     return SYMBOLS[standings[0]] if standings else "–"
 
@@ -55,10 +58,15 @@ def overall_words(report: Report) -> str:
     """One line for the whole change: of one model what it has to say, of several how many stand where.
 
     As in `model_words`, it has to be escaped."""
-    if report.notice is not None and (report.notice.conclusion == "failure" or not report.models):
+    if report.notice is not None and report.notice.conclusion == "failure":
         return report.notice.title
-    if not report.models:
-        return "nothing has run yet"
+    deployed = headline_words(report.deployments)
+    if report.models:
+        return f"{_models_words(report)}; {deployed}" if deployed else _models_words(report)
+    return deployed or (report.notice.title if report.notice is not None else "nothing has run yet")
+
+
+def _models_words(report: Report) -> str:
     if len(report.models) == 1:
         model = report.models[0]
         return f"`{plain(model.name)}`: {verdict_words(model)}"
