@@ -1,4 +1,4 @@
-"""`mlops-bot validate`: is the project file right, and what would it do?"""
+"""`mlops-bot validate`: is the project file, or a server's policy file, right, and what would it do?"""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
+from click.core import ParameterSource
 
 from bot.domain.errors import UserError
 
@@ -20,6 +21,13 @@ FILE_NAME = "mlops.yaml"
 @click.command()
 @click.argument("path", default=".", type=click.Path(path_type=Path))
 @click.option(
+    "--policy",
+    "policy",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Check a server's policy file instead: what MLOPS_BOT_POLICY_FILE names.",
+)
+@click.option(
     "--format",
     "form",
     type=click.Choice(["text", "json", "github"]),
@@ -28,20 +36,22 @@ FILE_NAME = "mlops.yaml"
     help="text for people, json for programs, github for annotations in a GitHub workflow.",
 )
 @click.pass_context
-def command(context: click.Context, path: Path, form: str) -> None:
+def command(context: click.Context, path: Path, policy: Path | None, form: str) -> None:
     """Check an mlops.yaml: every error with its line, what was expected, and the fix.
 
     PATH is the file, or the folder that it is in (default: here). Ends with 0 when it is valid, with 2 when it is not.
     """
-    from bot.project_file import ProjectFileError
+    from bot.yaml_file import FileError
 
-    file = project_file(path)
+    if policy is not None and context.get_parameter_source("path") is not ParameterSource.DEFAULT:
+        raise click.UsageError("Name a PATH, or a policy file, one at a time.")
+    file = policy or project_file(path)
     try:
-        project = read_project_file(file)
-    except ProjectFileError as error:
-        click.echo(_problems(error.errors, str(file), form), nl=False)
+        words = _valid_policy(file, form) if policy is not None else _valid(read_project_file(file), str(file), form)
+    except FileError as error:
+        click.echo(_problems(error.errors, file, form), nl=False)
         context.exit(2)
-    click.echo(_valid(project, str(file), form), nl=False)
+    click.echo(words, nl=False)
 
 
 def project_file(path: Path) -> Path:
@@ -60,22 +70,43 @@ def read_project_file(file: Path) -> Project:
     from bot.project_file import PROJECT_FILE_LIMIT_BYTES, load_project
 
     root = file.parent
+    content = _content(file, PROJECT_FILE_LIMIT_BYTES)
+    return load_project(content, path_exists=lambda path: (root / path).exists(), names_in=lambda f: _names(root / f))
+
+
+def _content(file: Path, limit_bytes: int) -> bytes:
+    """One byte more than the limit, where there is more. Raises UserError."""
     try:
         with file.open("rb") as stream:
-            content = stream.read(PROJECT_FILE_LIMIT_BYTES + 1)
+            return stream.read(limit_bytes + 1)
     except OSError as error:
         raise UserError(f"{file} can not be read: {error.strerror}.") from error
-    return load_project(content, path_exists=lambda path: (root / path).exists(), names_in=lambda f: _names(root / f))
 
 
 def _names(folder: Path) -> list[str]:
     return sorted(entry.name for entry in folder.iterdir()) if folder.is_dir() else []
 
 
-def _problems(errors: tuple[FileProblem, ...], path: str, form: str) -> str:
+def _problems(errors: tuple[FileProblem, ...], file: Path, form: str) -> str:
     from bot.yaml_file import format_github, format_json, format_text
 
-    return {"text": format_text, "json": format_json, "github": format_github}[form](errors, path)
+    if form == "github":
+        return format_github(errors, str(file), title=file.name)
+    return {"text": format_text, "json": format_json}[form](errors, str(file))
+
+
+def _valid_policy(file: Path, form: str) -> str:
+    """Raises UserError, PolicyFileError among them."""
+    from bot.policy_file import POLICY_FILE_LIMIT_BYTES, describe_policy, load_policy
+
+    policy = load_policy(_content(file, POLICY_FILE_LIMIT_BYTES))
+    count = "1 entry" if len(policy.entries) == 1 else f"{len(policy.entries)} entries"
+    if form == "json":
+        entries = [{"match": list(entry.match)} for entry in policy.entries]
+        return json.dumps({"path": str(file), "valid": True, "problems": [], "entries": entries}, indent=2) + "\n"
+    if form == "github":
+        return f"{file} is valid: {count}.\n"
+    return f"{file} is valid: {count}.\n\n{describe_policy(policy)}"
 
 
 def _valid(project: Project, path: str, form: str) -> str:

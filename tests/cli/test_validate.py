@@ -187,3 +187,52 @@ def test_a_file_that_tries_to_colour_the_terminal_does_not(
     assert validate(monkeypatch, str(tmp_path)) == 0
 
     assert "\x1b" not in capsys.readouterr().out
+
+
+POLICY = (
+    'version: 1\nrepositories:\n  - {match: ["plain/*"], secrets: {WANDB_API_KEY: {env: WANDB}}, engines: [local]}\n'
+)
+
+
+def test_a_servers_policy_is_told_in_what_it_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(POLICY)
+
+    assert validate(monkeypatch, "--policy", "policy.yaml") == 0
+    text = capsys.readouterr().out
+    assert validate(monkeypatch, "--policy", "policy.yaml", "--format", "json") == 0
+    document = json.loads(capsys.readouterr().out)
+
+    assert (
+        text
+        == """\
+policy.yaml is valid: 1 entry.
+
+plain/*
+  secrets    WANDB_API_KEY from the variable WANDB
+  engines    local
+"""
+    )
+    assert document == {"path": "policy.yaml", "valid": True, "problems": [], "entries": [{"match": ["plain/*"]}]}
+
+
+def test_a_servers_policy_with_problems_ends_with_2_and_their_lines(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("policy.yaml").write_text(POLICY.replace("engines", "engine"))
+
+    assert validate(monkeypatch, "--policy", "policy.yaml", "--format", "github") == 2
+    assert validate(monkeypatch, "--policy", "gone.yaml") == 2
+    assert validate(monkeypatch, "--policy", "policy.yaml", ".") == 2
+
+    told = capsys.readouterr()
+    assert told.out == (
+        "::error file=policy.yaml,line=3,col=66,title=policy.yaml::repositories[0]: The key `engine` is not known "
+        "here; expected `match`, `secrets`, `environments`, `allowed_environments`, `engines`, `images`, `resources` or "
+        "`override`. Write `engines`.\n"
+    )
+    assert "error: gone.yaml can not be read: No such file or directory." in told.err
+    assert "Name a PATH, or a policy file, one at a time." in told.err

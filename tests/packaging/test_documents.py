@@ -9,6 +9,7 @@ import pytest
 
 from bot.cli import COMMANDS
 from bot.domain.command.forms import FORMS
+from bot.policy_file import load_policy
 from bot.project_file import load_project
 from bot.usecases.commands import CARRY_OUT
 from tests.packaging.code_map import code_map, modules
@@ -34,12 +35,23 @@ def test_every_link_to_a_file_leads_to_one(document: Path):
 
 
 def test_the_readmes_project_file_is_valid():
-    example = re.search(r"```yaml\n(.*?)```", text_of(README), re.DOTALL)
-    assert example is not None
+    example, *_ = yaml_examples()
 
-    project = load_project(example.group(1).encode())
+    project = load_project(example)
 
     assert [model.name for model in project.models] == ["churn"]
+
+
+def test_the_readmes_policy_is_valid():
+    *_, example = yaml_examples()
+
+    policy = load_policy(example)
+
+    assert sorted(policy.of("github/acme/churn").secrets) == ["HF_TOKEN", "WANDB_API_KEY"]
+
+
+def yaml_examples() -> list[bytes]:
+    return [example.encode() for example in re.findall(r"```yaml\n(.*?)```", text_of(README), re.DOTALL)]
 
 
 def test_the_readme_lists_all_settings_and_no_other():
@@ -48,9 +60,10 @@ def test_the_readme_lists_all_settings_and_no_other():
     section = text_of(README).partition("## Settings")[2].partition("\n## ")[0]
     table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
 
-    assert set(re.findall(r"MLOPS_BOT_[A-Z_]+", table)) == {
-        name.removesuffix("_FILE") for name in re.findall(r"MLOPS_BOT_[A-Z_]+", code)
-    }
+    documented, read = (
+        {name.removesuffix("_FILE") for name in re.findall(r"MLOPS_BOT_[A-Z_]+", text)} for text in (table, code)
+    )
+    assert documented == read
 
 
 def test_the_readme_names_all_commands_of_comments_and_of_the_terminal():
