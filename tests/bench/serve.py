@@ -12,15 +12,17 @@ from time import perf_counter
 
 import uvloop
 
-from tests.bench import lone_proxy, lone_server
+from tests.bench import kserve_server, lone_proxy, lone_server
 from tests.bench.table import Row
 from tests.bench.webhook_clients import quantile
 
 CONNECTIONS = 16
 GOAL_ADDED_MS = 1.5
 GOAL_PER_S = 1000
-ROW = [round(n * 1.2345, 4) for n in range(30)]  # as many features as the sample model has
-BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 30], "datatype": "FP64", "data": ROW}]}).encode()
+PATH = f"/v2/models/{kserve_server.MODEL}/infer"
+ROW = [round(n * 0.12345, 5) for n in range(kserve_server.FEATURES)]
+INPUT = {"name": "input-0", "shape": [1, len(ROW)], "datatype": "FP64", "data": ROW}
+BODY = json.dumps({"inputs": [INPUT]}).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,9 @@ class Door:
     prefix: str = ""
     token: str = ""
 
-    def request(self, path: str) -> bytes:
+    def request(self) -> bytes:
         head = [
-            f"POST {self.prefix}{path} HTTP/1.1",
+            f"POST {self.prefix}{PATH} HTTP/1.1",
             "Host: 127.0.0.1",
             "Content-Type: application/json",
             f"Authorization: Bearer {self.token}",
@@ -43,20 +45,25 @@ class Door:
 
 
 def measure(*, quick: bool) -> list[Row]:
-    with tempfile.TemporaryDirectory(prefix="mlops-bot-bench-") as folder, lone_server.serving() as port:
-        return compare("least server", port, "/v2/models/churn/infer", Path(folder), quick=quick)
+    """The least server shows the proxy alone; kserve's, what people will see."""
+    with tempfile.TemporaryDirectory(prefix="mlops-bot-bench-") as name:
+        folder = Path(name)
+        with lone_server.serving() as port:
+            least = compare("least server", port, folder / "least", quick=quick)
+        with kserve_server.serving(folder / "kserve") as port:
+            return [*least, *compare("kserve, sklearn", port, folder / "bot", quick=quick)]
 
 
-def compare(name: str, port: int, path: str, home: Path, *, quick: bool) -> list[Row]:
+def compare(name: str, port: int, home: Path, *, quick: bool) -> list[Row]:
     """Rows for one model server that listens on `port`."""
     rounds, seconds = (5, 0.6) if quick else (9, 1.0)
     with lone_proxy.serving(home, f"http://127.0.0.1:{port}") as proxy_port:
         direct = Door(port)
         through = Door(proxy_port, f"/serve/{lone_proxy.ENVIRONMENT}/{lone_proxy.MODEL}", lone_proxy.TOKEN)
         for door in (direct, through):
-            ask(door, path, connections=CONNECTIONS, seconds=0.5)  # connections, caches, imports
-        alone = [_pair(direct, through, path, 1, seconds) for _ in range(rounds)]
-        crowd = [_pair(direct, through, path, CONNECTIONS, seconds) for _ in range(rounds)]
+            ask(door, connections=CONNECTIONS, seconds=0.5)  # connections, caches, imports
+        alone = [_pair(direct, through, 1, seconds) for _ in range(rounds)]
+        crowd = [_pair(direct, through, CONNECTIONS, seconds) for _ in range(rounds)]
     halves = [[[quantile(latencies, 0.5) * 1000 for latencies in pair][side] for pair in alone] for side in (0, 1)]
     added = median(after - before for before, after in zip(*halves, strict=True))
     rates = [median(len(pair[side]) / seconds for pair in crowd) for side in (0, 1)]
@@ -73,17 +80,17 @@ def compare(name: str, port: int, path: str, home: Path, *, quick: bool) -> list
     ]  # fmt: skip
 
 
-def _pair(direct: Door, through: Door, path: str, connections: int, seconds: float) -> tuple[list[float], list[float]]:
-    first = ask(direct, path, connections=connections, seconds=seconds)
-    return first, ask(through, path, connections=connections, seconds=seconds)
+def _pair(direct: Door, through: Door, connections: int, seconds: float) -> tuple[list[float], list[float]]:
+    first = ask(direct, connections=connections, seconds=seconds)
+    return first, ask(through, connections=connections, seconds=seconds)
 
 
-def ask(door: Door, path: str, *, connections: int, seconds: float) -> list[float]:
+def ask(door: Door, *, connections: int, seconds: float) -> list[float]:
     """Latencies in seconds; each connection asks again as soon as it has an answer."""
 
     async def load() -> list[float]:
         latencies: list[float] = []
-        request = door.request(path)
+        request = door.request()
         end = perf_counter() + seconds
 
         async def one() -> None:

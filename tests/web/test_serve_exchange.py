@@ -243,19 +243,19 @@ async def test_a_client_that_goes_away_in_the_middle_of_its_body_ends_the_reques
 async def test_a_slow_model_server_is_given_up_with_504(place: Workplace) -> None:
     async with model_server("dep-1", never) as server:
         routes = routes_to((server, 100))
-        async with predicting(place, routes, limits=Limits(total_s=0.2)) as http:
+        async with predicting(place, routes, limits=Limits(total_s=1)) as http:
             answer = await http.post(INFER, json={})
             await asyncio.wait_for(server.hung_up.wait(), 20)
 
     assert (answer.status_code, answer.headers["x-mlops-revision"]) == (504, "dep-1")
-    assert answer.json() == {"error": "The model server did not answer within 0.2 s."}
+    assert answer.json() == {"error": "The model server did not answer within 1 s."}
     assert routes.ends == [("dep-1", 504)]
 
 
 async def test_a_body_that_does_not_come_is_given_up_with_408_and_not_held_against_the_model(place: Workplace) -> None:
     async with model_server("dep-1") as server:
         routes = routes_to((server, 100))
-        async with predicting(place, routes, limits=Limits(total_s=0.3)) as http:
+        async with predicting(place, routes, limits=Limits(total_s=1)) as http:
             reader, writer = await asyncio.open_connection("127.0.0.1", http.base_url.port)
             head = f"POST {INFER} HTTP/1.1\r\nHost: 127.0.0.1\r\nAuthorization: {http.headers['authorization']}\r\n"
             writer.write(f"{head}Content-Length: {MB}\r\n\r\n".encode() + b"x" * (MB // 2))
@@ -263,7 +263,7 @@ async def test_a_body_that_does_not_come_is_given_up_with_408_and_not_held_again
             writer.close()
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
-    assert answer.endswith(b'{"error": "The request did not come in within 0.3 s."}')
+    assert answer.endswith(b'{"error": "The request did not come in within 1 s."}')
     assert routes.ends == [("dep-1", 408)]
 
 
@@ -318,11 +318,16 @@ async def test_a_connection_that_the_model_server_has_ended_is_not_used_again(pl
 
     async with model_server("dep-1", answer_once) as server, predicting(place, routes_to((server, 100))) as http:
         answers = []
-        for _ in range(10):
+        for _ in range(5):
             answers.append((await http.post(INFER, json={})).status_code)
-            await asyncio.sleep(0.01)
+            await until("it is ended on both sides", lambda: not _connections_to(server.port))
 
-    assert (answers, server.connections) == ([200] * 10, 10)
+    assert (answers, server.connections) == ([200] * 5, 5)
+
+
+def _connections_to(port: int) -> list[str]:
+    mine = psutil.Process().net_connections("tcp")
+    return [one.status for one in mine if one.raddr and one.raddr.port == port]
 
 
 async def test_a_model_server_that_accepts_no_connection_in_time_is_left_for_another(place: Workplace) -> None:
