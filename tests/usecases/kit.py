@@ -22,15 +22,19 @@ from bot.domain.run import EngineState, Run
 from bot.mirror import GitMirror
 from bot.ports.plain_records import Post
 from bot.ports.store import Claim, Kind, LeaseLost
+from bot.registry import GitRegistry
 from bot.result_file import render_result
 from bot.store import SqlPlainRecords, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, run_loop
+from bot.usecases.deployments import loop as deployment_loop
+from bot.usecases.deployments import versions as version_loop
 from bot.usecases.events import handle_event
 from bot.usecases.world import World
 from bot.wiring.shared import row_locks
 from tests.contracts.git_workshop import Worktree
 from tests.fakes.engine import FakeEngine
 from tests.fakes.forge import RecordingForge
+from tests.fakes.serving import FakeServing
 
 KEY = "plain/models"
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
@@ -38,6 +42,8 @@ LANES: dict[Kind, tuple[ModuleType, str]] = {
     Kind.DELIVERY: (deliveries, "delivery_tasks"),
     Kind.REPOSITORY: (repository_loop, "repository_tasks"),
     Kind.RUN: (run_loop, "run_tasks"),
+    Kind.VERSION: (version_loop, "version_tasks"),
+    Kind.DEPLOYMENT: (deployment_loop, "deployment_tasks"),
     Kind.FEEDBACK: (feedback_loop, "feedback_tasks"),
 }
 MODEL = """
@@ -75,6 +81,7 @@ class Place:
         self.records = SqlPlainRecords(self.store.database)
         self.git = GitMirror(folder, allow_local=True)
         self.engine = FakeEngine(places=places)
+        self.serving = FakeServing()
         self.worktree = Worktree(folder / "work", folder / "repositories" / "models.git")
         self.forge = RecordingForge(
             folder / "repositories",
@@ -97,9 +104,11 @@ class Place:
             callback_token=lambda run_id: f"token of {run_id}",
             secrets_of=lambda _repository, _names: {},
             credential_of=lambda _address: None,
-            pipeline_versions={"train": "1", "evaluate": "1"},
+            pipeline_versions={"train": "1", "evaluate": "1", "deploy": "1"},
             admission=Lock(),
             turn_of=row_locks(),
+            registry=GitRegistry(self.git),
+            serving=self.serving,
         )
         self.artifacts_folder = folder / "artifacts"
 

@@ -85,18 +85,25 @@ def _wait(deployment: Deployment, world: World) -> Move:
     except UserError as error:
         return ended(deployment, DeploymentPhase.FAILED, f"{error.problem} {error.fix}".strip(), now=now)
     if isinstance(found, NotYet):
-        waiting = replace(
-            deployment,
-            phase=DeploymentPhase.WAITING_FOR_RUN,
-            sha=place.head.subject.sha,
-            rule=found.rule,
-            words="" if found.run is None else f"It waits for {found.run.id}.",
-        )
-        return Move(waiting, LOOK_AGAIN_S)
+        return Move(_waiting_for_run(deployment, place.head.subject.sha, found, world), LOOK_AGAIN_S)
     looked_at = with_candidate(deployment, found)
     if looked_at.thing != deployment.thing:
         looked_at = replace(looked_at, thing_at=now, voided=_voided(deployment, looked_at, world))
     return _ask(looked_at, world)
+
+
+def _waiting_for_run(deployment: Deployment, sha: str, found: NotYet, world: World) -> Deployment:
+    """What was approved so far was something else: it is forgotten together with what it was given for."""
+    waiting = replace(
+        deployment,
+        phase=DeploymentPhase.WAITING_FOR_RUN,
+        sha=sha,
+        rule=found.rule,
+        words="" if found.run is None else f"It waits for {found.run.id}.",
+    )
+    if sha == deployment.sha or not deployment.thing:
+        return waiting
+    return replace(waiting, thing="", voided=_voided(deployment, waiting, world))
 
 
 def _voided(before: Deployment, after: Deployment, world: World) -> str:
