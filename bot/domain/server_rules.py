@@ -169,7 +169,7 @@ def _resource_problems(place: str, resources: Resources, policy: RepositoryPolic
     if ceiling.memory_bytes is not None and resources.memory_bytes > ceiling.memory_bytes:
         yield _too_much(f"{place}.memory", _size(resources.memory_bytes), _size(ceiling.memory_bytes))
     if ceiling.gpu is not None and resources.gpu > ceiling.gpu:
-        yield _too_much(f"{place}.gpu", f"{resources.gpu} GPUs", f"{ceiling.gpu}")
+        yield _too_much(f"{place}.gpu", f"{resources.gpu} GPU{'s' * (resources.gpu != 1)}", f"{ceiling.gpu}")
 
 
 def _too_much(place: str, asked: str, most: str) -> str:

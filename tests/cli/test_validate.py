@@ -231,8 +231,8 @@ def test_a_servers_policy_with_problems_ends_with_2_and_their_lines(
     told = capsys.readouterr()
     assert told.out == (
         "::error file=policy.yaml,line=3,col=66,title=policy.yaml::repositories[0]: The key `engine` is not known "
-        "here; expected `match`, `secrets`, `environments`, `allowed_environments`, `engines`, `images`, `resources` or "
-        "`override`. Write `engines`.\n"
+        "here; expected `match`, `secrets`, `environments`, `allowed_environments`, `engines`, `images`, `resources` "
+        "or `override`. Write `engines`.\n"
     )
     assert "error: gone.yaml can not be read: No such file or directory." in told.err
     assert "Name a PATH, or a policy file, one at a time." in told.err
