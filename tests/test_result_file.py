@@ -28,7 +28,7 @@ def content(**fields: Any) -> bytes:
 
 
 def test_what_is_written_is_read_back_equal():
-    result = a_result("run-1", steps=())
+    result = a_result("run-1", steps=(), golden_rows=20)
 
     assert parse_result(render_result(result)) == result
 
@@ -37,6 +37,7 @@ def test_what_is_not_given_is_empty():
     result = parse_result(content())
 
     assert (result.params, result.metrics, result.steps, result.plots, result.data) == ({}, {}, (), (), None)
+    assert result.golden_rows == 0
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,7 @@ def test_what_is_not_given_is_empty():
         (content(steps=[{**STEP, "started_at": "2026-11-24T12:00:00"}]), "time without a zone"),
         (content(steps=[{**STEP, "started_at": "9999-12-31T23:59:59-23:59"}]), "OverflowError"),
         (content(steps=7), "not iterable"),
+        (content(golden_rows=[1]), "expected a whole number"),
         (content(metrics={"accuracy": {"value": "0.9"}}), "expected a finite number"),
         (content(metrics={"accuracy": {"value": True}}), "expected a finite number"),
         (content(metrics={"accuracy": {"value": 10**400}}), "OverflowError"),
