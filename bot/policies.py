@@ -50,6 +50,7 @@ class Policies:
         self._on_secrets = on_secrets
         self._lock = threading.Lock()
         self._policy = ServerPolicy()
+        self._has_good_one = False
         self._problem: UserError | None = None
         self._seen: _Seen | None = None
         self._content = b""
@@ -121,12 +122,13 @@ class Policies:
             fix = f"`mlops-bot validate --policy {path}` shows each with its line."
             self._keep(UserError(f"{SETTING}, {path}: {error.problem}", fix))
             return
-        self._problem = None
+        self._problem, self._has_good_one = None, True
         log.info("policy_read", path=str(path), entries=len(self._policy.entries))
 
     def _keep(self, problem: UserError) -> None:
-        """The last good policy, and say why; once for each thing that is wrong."""
-        if self._problem is None or self._problem.problem != problem.problem:
+        """The last good policy, and say why; once for each thing that is wrong. At the start there is none: it is raised."""
+        is_news = self._problem is None or self._problem.problem != problem.problem
+        if is_news and self._has_good_one:
             log.error("policy_invalid_last_good_one_counts", path=str(self._path), problem=problem.problem)
         self._problem = problem
 
