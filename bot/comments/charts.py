@@ -6,7 +6,7 @@ A picture has its own background: as an image it follows the reader's system, wh
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,6 +20,10 @@ LEFT, RIGHT, TOP, BOTTOM = 74, 30, 84, 56  # margins around the plot
 TICKS = 5
 TITLE_LIMIT = 48  # characters that fit across
 LABEL_LIMIT = 48
+VERSIONS_HEIGHT = 300
+MOST_VERSIONS = 200  # the newest of them; more would be one blot
+VERSION_LIMIT = 12  # characters
+LABEL_WIDTH = 64  # pixels that a version's name takes
 
 _ENVIRONMENT = Environment(
     loader=PackageLoader("bot.comments"),
@@ -28,6 +32,19 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A version's point, in pixels."""
+
+    version: str
+    value: str
+    x: str
+    y: str
+    label_y: str
+    is_served: bool
+    is_labelled: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +86,46 @@ def curve_svg(curve: Curve, *, title: str, base: Curve | None = None, base_name:
         words=_legend("this run", curve),
         base_words=_legend(one_line(base_name, limit=24), base) if base else "",
         chance=unit,
+    )
+
+
+def version_chart(metric: str, points: Sequence[tuple[str, float]], served: Collection[str]) -> str:
+    """A metric over versions, `(v1.2.0, 0.96)`, the oldest first; those that serve somewhere now stand out. A version
+    without the metric is left out by whoever asks; values that are no numbers are left out here."""
+    shown = [(version, value) for version, value in points if math.isfinite(value)][-MOST_VERSIONS:]
+    bottom = VERSIONS_HEIGHT - 44
+    y = _scale([value for _, value in shown] or [0.0, 1.0], start=bottom, end=TOP)
+    marks = [
+        _mark(number, len(shown), version, value, y, version in served) for number, (version, value) in enumerate(shown)
+    ]
+    return _ENVIRONMENT.get_template("versions.svg.j2").render(
+        width=WIDTH,
+        height=VERSIONS_HEIGHT,
+        left=LEFT,
+        right=WIDTH - RIGHT,
+        top=TOP,
+        bottom=bottom,
+        title=one_line(metric, limit=TITLE_LIMIT),
+        y_ticks=[(_pixel(y.place(tick)), number_text(tick, digits=4)) for tick in y.ticks] if shown else [],
+        points=marks,
+        path="M" + "L".join(f"{mark.x} {mark.y}" for mark in marks),
+    )
+
+
+def _mark(number: int, count: int, version: str, value: float, y: Scale, is_served: bool) -> Mark:
+    left, right = LEFT + LABEL_WIDTH / 2, WIDTH - RIGHT - LABEL_WIDTH / 2
+    step = (right - left) / max(1, count - 1)
+    x = left + number * step if count > 1 else (left + right) / 2
+    every = math.ceil(LABEL_WIDTH / step)
+    place = y.place(value)
+    return Mark(
+        version=one_line(version, limit=VERSION_LIMIT),
+        value=number_text(value, digits=5),
+        x=_pixel(x),
+        y=_pixel(place),
+        label_y=_pixel(place - 12),
+        is_served=is_served,
+        is_labelled=(count - 1 - number) % every == 0,  # so that the newest is
     )
 
 

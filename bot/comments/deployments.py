@@ -22,9 +22,11 @@ from bot.domain.report_deployments import DeploymentLine
 
 SHOWN_ROWS = 30
 SHOWN_COMPARED = 40
+SHOWN_PEOPLE = 20
 WORDS_LIMIT = 600  # characters
 _TOLD_BY_THE_TABLE = (DeploymentPhase.REPLACED, DeploymentPhase.SUPERSEDED)
-_DID_NOT_GO_LIVE = (
+_DOES_NOT_SERVE = (
+    DeploymentPhase.REPLACED,
     DeploymentPhase.FAILED,
     DeploymentPhase.REJECTED,
     DeploymentPhase.EXPIRED,
@@ -83,17 +85,18 @@ def _details(line: DeploymentLine, links: Links | None, *, heading: bool, is_sho
         heading=heading,
         deployment=line.deployment,
         state=state_words(line),
+        approved_by=Markdown(", ".join(md_escape(name, limit=60) for name in line.approved_by[:SHOWN_PEOPLE])),
         words=prose(line.deployment.words, limit=WORDS_LIMIT),
         voided=prose(line.deployment.voided, limit=WORDS_LIMIT),
         rows=rows[:SHOWN_COMPARED],
         more=max(0, len(rows) - SHOWN_COMPARED),
         live=line.live,
-        gates=prose(line.judgement.summary) if waits and line.judgement else "",
+        gates=_gates(line) if waits else [],
         approval=_approval(line) if waits else None,
         steps=line.progress if phase is DeploymentPhase.DEPLOYING else (),
         step_symbols=StepSymbols(),
         run_address=_run_address(line, links),
-        served=prose(served_words(line)) if phase in _DID_NOT_GO_LIVE else "",
+        served=prose(served_words(line)) if phase in _DOES_NOT_SERVE else "",
         address=_address(line, links),
         curl=[curl_line(line, links)] if links else [],
         next_step=prose(next_step(line)),
@@ -104,9 +107,26 @@ def _approval(line: DeploymentLine) -> dict[str, object]:
     return {
         "people": prose(people_words(line.deployment.rule.approvers), limit=WORDS_LIMIT),
         "barred": prose(barred_words(line.barred), limit=WORDS_LIMIT),
-        "given": Markdown(", ".join(md_escape(name, limit=60) for name in line.approved_by)),
         "expires_on": Markdown(f"{expires_at(line.deployment):%Y-%m-%d}"),
     }
+
+
+def _gates(line: DeploymentLine) -> list[Markdown]:
+    """Whether they are met, and what was let pass, by whom, until when."""
+    if line.judgement is None:
+        return []
+    waivers = [one.waiver for one in line.judgement.outcomes if one.waiver is not None]
+    summary = line.judgement.summary
+    return [
+        prose(f"{summary[:1].upper()}{summary[1:]}."),
+        *(
+            Markdown(
+                f"{md_escape(waiver.granted_by, limit=60)} waived {code_span(waiver.gate)} until "
+                f"{waiver.expires_at:%Y-%m-%d}: {md_escape(waiver.reason)}"
+            )
+            for waiver in waivers
+        ),
+    ]
 
 
 def _run_address(line: DeploymentLine, links: Links | None) -> str:

@@ -95,11 +95,11 @@ def fenced(lines: Sequence[str]) -> Markdown:
     return Markdown("\n".join([f"{fence}text", *shown, fence]))
 
 
-def code_block(lines: Sequence[str]) -> Markdown:
-    """Lines to be copied, whole and as they are but for what can not be seen."""
+def shell_block(lines: Sequence[str]) -> Markdown:
+    """Command lines to be copied, whole and as they are but for what can not be seen."""
     shown = [_UNSHOWN.sub(" ", line).replace("<!--", f"<!{ZERO_WIDTH_SPACE}--") for line in lines]
     fence = "`" * max(3, _longest_run("\n".join(shown)) + 1)
-    return Markdown("\n".join([fence, *shown, fence]))
+    return Markdown("\n".join([f"{fence}sh", *shown, fence]))
 
 
 def _log_line(line: str) -> str:

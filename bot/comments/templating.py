@@ -6,7 +6,7 @@ from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from bot.comments.escape import Markdown, code_block, code_span, fenced, link, md_escape, prose
+from bot.comments.escape import Markdown, code_span, fenced, link, md_escape, prose, shell_block
 from bot.domain import report_words
 
 _STEP_SYMBOLS = {"pending": "○", "running": "●", "succeeded": "✓", "failed": "✗", "skipped": "–", "canceled": "–"}
@@ -44,7 +44,7 @@ def _environment() -> Environment:
         "code": code_span,
         "prose": prose,
         "fenced": fenced,
-        "command": code_block,
+        "shell": shell_block,
         "link": link,
         "short": lambda sha: code_span(sha[:10]),
         "number": lambda value: Markdown(report_words.shown_number(value)),

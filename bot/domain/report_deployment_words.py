@@ -28,13 +28,12 @@ SYMBOLS = {
 _SIMPLE = {
     DeploymentPhase.WAITING_FOR_RUN: "waits until it is trained and measured",
     DeploymentPhase.REGISTERING: "being registered as a version",
-    DeploymentPhase.LIVE: "live",
     DeploymentPhase.REPLACED: "was live, until another version took its place",
     DeploymentPhase.FAILED: "failed",
     DeploymentPhase.REJECTED: "rejected",
     DeploymentPhase.SUPERSEDED: "superseded by a newer request",
-    DeploymentPhase.EXPIRED: f"expired: not let pass within {EXPIRES_AFTER.days} days",
-    DeploymentPhase.CANCELED: "given up",
+    DeploymentPhase.EXPIRED: "expired",
+    DeploymentPhase.CANCELED: "canceled",
 }
 _HEADLINES = {
     DeploymentPhase.WAITING_FOR_APPROVAL: "{} waits for approval",
@@ -53,6 +52,9 @@ def deployment_words(line: DeploymentLine) -> str:
             return f"waits for its turn, place {line.place}" if line.place else "waits for its turn"
         case DeploymentPhase.DEPLOYING:
             return _deploying(line)
+        case DeploymentPhase.LIVE:
+            since = line.deployment.live_at
+            return f"live since {since:%Y-%m-%d %H:%M} UTC" if since else "live"
         case phase:
             return _SIMPLE[phase]
 
@@ -111,11 +113,12 @@ def asking_command(deployment: Deployment) -> str:
 
 
 def served_words(line: DeploymentLine) -> str:
-    """What serves in the place of a deployment that did not go live."""
-    deployment = line.deployment
+    """What serves in the place of a deployment that did not go live, or does not serve any more."""
+    place = quoted(line.deployment.environment)
     if line.live is None:
-        return f"Nothing serves in {quoted(deployment.environment)}."
-    return f"{quoted(line.live.version)} serves in {quoted(deployment.environment)}, as before."
+        return f"Nothing serves in {place}."
+    since = " now" if line.deployment.phase is DeploymentPhase.REPLACED else ", as before"
+    return f"{quoted(line.live.version)} serves in {place}{since}."
 
 
 def people_words(approvers: Sequence[str]) -> str:
@@ -148,3 +151,9 @@ def headline_words(lines: Sequence[DeploymentLine]) -> str:
         if words is not None:
             said[words.format(quoted(line.deployment.environment))] = None
     return ", ".join(said)
+
+
+def first_words(line: DeploymentLine) -> str:
+    """For a headline where there is nothing else to say."""
+    deployment = line.deployment
+    return f"{quoted(deployment.model)} to {quoted(deployment.environment)}: {deployment_words(line)}"

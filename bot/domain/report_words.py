@@ -13,7 +13,8 @@ from bot.domain.deployment import DeploymentPhase
 from bot.domain.gate import number_text
 from bot.domain.project import JsonValue
 from bot.domain.report import ModelReport, Report, Standing
-from bot.domain.report_deployment_words import headline_words
+from bot.domain.report_deployment_words import SYMBOLS as DEPLOYMENT_SYMBOLS
+from bot.domain.report_deployment_words import first_words, headline_words
 from bot.domain.run import Phase, StepProgress
 from bot.domain.words import plain
 
@@ -51,6 +52,8 @@ def overall_symbol(report: Report) -> str:
     has_failed = any(line.deployment.phase is DeploymentPhase.FAILED for line in report.deployments)
     if has_failed or (report.notice is not None and report.notice.conclusion == "failure"):
         return "✗"
+    if not standings and report.deployments:
+        return DEPLOYMENT_SYMBOLS[report.deployments[0].deployment.phase]
     return SYMBOLS[standings[0]] if standings else "–"
 
 
@@ -63,7 +66,9 @@ def overall_words(report: Report) -> str:
     deployed = headline_words(report.deployments)
     if report.models:
         return f"{_models_words(report)}; {deployed}" if deployed else _models_words(report)
-    return deployed or (report.notice.title if report.notice is not None else "nothing has run yet")
+    if report.deployments:
+        return deployed or first_words(report.deployments[0])
+    return report.notice.title if report.notice is not None else "nothing has run yet"
 
 
 def _models_words(report: Report) -> str:
