@@ -126,7 +126,7 @@ class Policies:
         log.info("policy_read", path=str(path), entries=len(self._policy.entries))
 
     def _keep(self, problem: UserError) -> None:
-        """The last good policy, and say why; once for each thing that is wrong. At the start there is none: it is raised."""
+        """The last good policy, and say why, once for each thing that is wrong; at the start there is none to keep."""
         is_news = self._problem is None or self._problem.problem != problem.problem
         if is_news and self._has_good_one:
             log.error("policy_invalid_last_good_one_counts", path=str(self._path), problem=problem.problem)
