@@ -51,7 +51,9 @@ class Service:
             finish_github=github_setup.finish,
             read_payload=partial(read_payload, self.bot.world.forges),
         )
-        app = create_app(self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake)
+        app = create_app(
+            self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake, routes=self.bot.serving
+        )
         self._server = Server(app)
         self._stop = threading.Event()
         self._asked_at = 0.0

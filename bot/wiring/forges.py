@@ -36,12 +36,18 @@ class Credentials:
         self.forges: Mapping[str, Forge] = {}
 
     def of(self, address: str) -> GitCredential | None:
+        return self._of(address, may_push=False)
+
+    def for_push(self, address: str) -> GitCredential | None:
+        return self._of(address, may_push=True)
+
+    def _of(self, address: str, *, may_push: bool) -> GitCredential | None:
         if not address.startswith(("https://", "http://")):
             return None
         for forge in self.forges.values():
             key = forge.repository_of(address)
             if key is not None:
-                return forge.credential(key)
+                return forge.credential(key, may_push=may_push)
         return None
 
 

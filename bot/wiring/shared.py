@@ -18,6 +18,8 @@ from bot.engines.local import LocalEngine
 from bot.mirror import GitMirror
 from bot.policies import Policies
 from bot.ports.forge import Forge, GitCredential
+from bot.ports.registry import Registry
+from bot.ports.serving import Serving
 from bot.ports.store import Claim, Kind
 from bot.settings import Settings
 from bot.store import SqlStore
@@ -41,6 +43,8 @@ def make_world(
     artifacts_url: str,
     listens: bool = True,
     credential_of: Callable[[str], GitCredential | None] = lambda _address: None,
+    registry: Registry | None = None,
+    serving: Serving | None = None,
 ) -> World:
     policies = open_policies(settings)
     return World(
@@ -58,6 +62,8 @@ def make_world(
         pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
         admission=threading.Lock(),
         turn_of=row_locks(),
+        registry=registry,
+        serving=serving,
         policy_of=policies.of,
         check_policy=policies.check if settings.policy_file is not None else None,
     )

@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
 import pipelines
+from bot.engines import local_environment
 from bot.engines.local import LocalEngine
 from bot.forges.plain.api import PlainForge
 from bot.mirror import GitMirror
 from bot.ports.store import Kind
+from bot.registry import GitRegistry
+from bot.serving.local import LocalServing
 from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
+from bot.usecases.deployments import loop as deployment_loop
+from bot.usecases.deployments import versions as version_loop
+from bot.usecases.deployments.serving import heal
 from bot.usecases.world import World
 from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
 from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
 WATCH_EVERY_S = 15.0
+HEAL_EVERY_S = 15.0
 PRUNE_EVERY_S = 3600.0
 DELIVERY_ATTEMPTS = 20  # about an hour; those of the same repository wait behind it
 REMOTE_DELIVERY_THREADS = 4  # they wait for networks; on this machine one does, and leaves the core to the receiver
@@ -38,6 +46,7 @@ class Bot:
     plain: PlainForge
     engine: LocalEngine
     git: GitMirror
+    serving: LocalServing
 
     def comment(self, repository: str, number: int, author: str, body: str) -> str:
         """Write a comment on plain git, where the bot itself keeps them, and let it be read."""
@@ -55,14 +64,16 @@ class Bot:
     def start(self) -> None:
         """Watch what is there, find again what was running, and begin to converge."""
         self.engine.start()
+        self.serving.start()
         repository_loop.watch_forge(self.plain, self.world)  # the others are asked by the first chore, over a network
         repository_loop.compare_soon(self.world)
         self.worker.start()
 
     def stop(self) -> None:
-        """Runs go on; the next start finds them."""
+        """Runs go on and models serve on; the next start finds them."""
         self.worker.stop()
         self.engine.close()
+        self.serving.close()
         self.git.close()
         self.store.close()
 
@@ -72,7 +83,11 @@ def build(settings: Settings) -> Bot:
     records = SqlPlainRecords(store.database)
     credentials = Credentials()
     git = GitMirror(
-        settings.home, allow_local=True, credentials=credentials.of, http_origins=settings.forges_without_tls
+        settings.home,
+        allow_local=True,
+        credentials=credentials.of,
+        push_credentials=credentials.for_push,
+        http_origins=settings.forges_without_tls,
     )
     plain = PlainForge(
         settings.home / "repositories",
@@ -91,6 +106,13 @@ def build(settings: Settings) -> Bot:
         on_change=hints.run_changed,
         cache=settings.home / "cache",
     )
+    serving = LocalServing(
+        settings.home,
+        clock=utc_now,
+        cache=settings.home / "cache",
+        environment=local_environment.inherited(os.environ),
+        credential_of=credentials.of,
+    )
     forges = {plain.name: plain, **remote_forges(settings, git)}
     credentials.forges = forges
     world = make_world(
@@ -101,11 +123,13 @@ def build(settings: Settings) -> Bot:
         forges=forges,
         artifacts_url=settings.artifacts_url,
         credential_of=credentials.of,
+        registry=GitRegistry(git),
+        serving=serving,
     )
     worker = Worker(store, _lanes(world), utc_now, chores=[*_chores(world, store, engine), *redelivery_chores(forges)])
     store.on_commit_due = worker.wake
     hints.world = world
-    return Bot(settings, world, worker, store, records, plain, engine, git)
+    return Bot(settings, world, worker, store, records, plain, engine, git, serving)
 
 
 def _lanes(world: World) -> list[Lane]:
@@ -120,6 +144,10 @@ def _lanes(world: World) -> list[Lane]:
             patience=DELIVERY_ATTEMPTS,
         ),
         make_lane(Kind.RUN, run_loop.run_tasks, run_loop.give_up, world, threads=2, batch=50),
+        make_lane(Kind.VERSION, version_loop.version_tasks, version_loop.give_up, world, threads=1, batch=8),
+        make_lane(
+            Kind.DEPLOYMENT, deployment_loop.deployment_tasks, deployment_loop.give_up, world, threads=1, batch=8
+        ),
         make_lane(Kind.FEEDBACK, feedback_loop.feedback_tasks, feedback_loop.give_up, world, threads=2, batch=8),
         make_lane(
             Kind.REPOSITORY, repository_loop.repository_tasks, repository_loop.give_up, world, threads=1, batch=4
@@ -131,6 +159,7 @@ def _chores(world: World, store: SqlStore, engine: LocalEngine) -> list[Chore]:
     return [
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
+        Chore("heal_serving", HEAL_EVERY_S, lambda: heal(world)),
         Chore("wake_queue", WATCH_EVERY_S, lambda: run_loop.wake_queue(world)),
         Chore(
             "purge_deliveries",

@@ -8,11 +8,10 @@ from bot.domain.deployment import Deployment
 from bot.domain.pipeline import DEPLOY
 from bot.domain.run import Phase, Run, run_id
 from bot.domain.version import Version
-from bot.usecases.deployments.targets import trained_of
 from bot.usecases.reports import files_run
 from bot.usecases.world import World
 
-READY_TIMEOUT_S = 600  # a fresh environment of a big model takes minutes
+READY_TIMEOUT_S = 600.0  # a fresh environment of a big model takes minutes
 
 
 def deploy_run(deployment: Deployment, version: Version, world: World) -> Run:
@@ -54,9 +53,9 @@ def deploy_run(deployment: Deployment, version: Version, world: World) -> Run:
 
 
 def _golden_prefix(deployment: Deployment, version: Version, world: World) -> str:
-    """Rows are kept by the run that measured the model, which may be another one than trained it."""
-    run = world.store.run(deployment.run_id or version.lock.run_id)
-    measured_by = files_run(run) if run is not None else version.lock.run_id
-    if world.artifacts.read(measured_by, "golden.json", limit_bytes=1) is not None:
-        return world.artifacts.prefix(measured_by)
-    return world.artifacts.prefix(trained_of(run, world).run_id) if run is not None else ""
+    """Of the run that measured the model, which may be another one than trained it; "" where neither left rows."""
+    for measured in (deployment.run_id, version.lock.run_id):
+        run = world.store.run(measured) if measured else None
+        if run is not None and run.result is not None and run.result.golden_rows:
+            return world.artifacts.prefix(files_run(run))
+    return ""

@@ -121,7 +121,7 @@ def _heal_place(repository: str, model: str, environment: str, world: World) -> 
 
 
 def revision_id(version: Version) -> str:
-    return f"{version.lock.number}-{version.lock.model_digest[:12]}"
+    return f"{version.lock.number}-{version.lock.model_digest.removeprefix('sha256:')[:12]}"
 
 
 def _wanted(run_id: str, world: World) -> tuple[Deployment, Version]:
