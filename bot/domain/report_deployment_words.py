@@ -10,6 +10,7 @@ from bot.domain.report_deployments import DeploymentLine
 from bot.domain.words import quoted
 
 NAMES_LIMIT = 12
+COMMAND_LIMIT = 250  # characters; names have at most 63
 
 SYMBOLS = {
     DeploymentPhase.WAITING_FOR_RUN: "○",
@@ -72,12 +73,13 @@ def _deploying(line: DeploymentLine) -> str:
 def next_step(line: DeploymentLine) -> str:
     """What its readers may do now, as sentences that hold code between backticks."""
     deployment = line.deployment
-    ask_again = f"`{asking_command(deployment)}` asks for it again."
-    give_up = f"`/cancel {deployment.model}` gives it up."
+    ask_again = f"{_command(asking_command(deployment))} asks for it again."
+    give_up = f"{_command(f'/cancel {deployment.model}')} gives it up."
     match deployment.phase:
         case DeploymentPhase.WAITING_FOR_APPROVAL:
             place = deployment.environment
-            return f"To let it go live: `/approve {place}`. To turn it down: `/reject {place} <reason>`."
+            approve, reject = _command(f"/approve {place}"), _command(f"/reject {place} <reason>")
+            return f"To let it go live: {approve}. To turn it down: {reject}."
         case DeploymentPhase.WAITING_FOR_RUN:
             return f"It goes on by itself when its gates are met{_then_approval(line)}. {give_up}"
         case DeploymentPhase.WAITING_FOR_TURN:
@@ -85,13 +87,18 @@ def next_step(line: DeploymentLine) -> str:
         case DeploymentPhase.REGISTERING | DeploymentPhase.DEPLOYING:
             return f"It goes live by itself when each step has passed. {give_up}"
         case DeploymentPhase.LIVE:
-            return f"To go back to what served before: `/rollback {deployment.environment} {deployment.model}`."
+            back = _command(f"/rollback {deployment.environment} {deployment.model}")
+            return f"To go back to what served before: {back}."
         case DeploymentPhase.FAILED | DeploymentPhase.REJECTED:
             return f"Once that is mended, {ask_again}"
         case DeploymentPhase.EXPIRED | DeploymentPhase.CANCELED:
             return ask_again
         case _:
             return ""
+
+
+def _command(line: str) -> str:
+    return quoted(line, limit=COMMAND_LIMIT)
 
 
 def _then_approval(line: DeploymentLine) -> str:
