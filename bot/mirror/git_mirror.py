@@ -159,7 +159,7 @@ class GitMirror:
             wanted = {
                 name: sha for name, sha in repository.tag_ids().items() if is_reference_name(name) and named(name)
             }
-            repository.fetch_tags(wanted)
+            repository.fetch_tags(wanted.values())
             found = read_tags(repository.objects, wanted)
             if found is not None:
                 return found

@@ -59,7 +59,7 @@ class LocalRepository:
             if self.objects.find(f"{sha}^{{commit}}") is None:
                 raise unknown_commit(self.address, sha)
 
-    def fetch_tags(self, ids: Mapping[str, str]) -> None:
+    def fetch_tags(self, _ids: Collection[str]) -> None:
         """They are here."""
 
     def fetch_blobs(self, _blob_ids: Collection[str]) -> None:
