@@ -60,10 +60,15 @@ class DesiredFolder:
             raise TransientError(f"What is to serve can not be written down: {error.strerror}.") from error
 
     def remove(self, environment: str, model: str) -> None:
+        """Durable when this returns. Raises TransientError."""
         path = self._path(environment, model)
-        path.unlink(missing_ok=True)
-        if path.parent.is_dir():
+        try:
+            path.unlink()
             _sync(path.parent)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise TransientError(f"What is to serve can not be written down: {error.strerror}.") from error
 
     def _path(self, environment: str, model: str) -> Path:
         return self._folder / environment / f"{model}.json"

@@ -35,6 +35,8 @@ class KeeperProcess:
         """Raises OSError."""
         folder = self._folder
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for name in ("exit.json", "ready.json", "stage.json", "started.json"):  # of the start before
+            folder.forget(name)
         folder.write("order.json", order.as_json())
         own = {
             "HOME": str(folder.home),

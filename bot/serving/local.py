@@ -8,12 +8,10 @@ What is desired lies in manifests, what is true of a server in its folder: a ser
 from __future__ import annotations
 
 import os
-import selectors
 import shutil
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import structlog
@@ -34,10 +32,10 @@ from bot.ports.forge import GitCredential
 from bot.ports.serving import Backend
 from bot.serving.desired import DesiredFolder, checked
 from bot.serving.revision import LocalRevision, Place
+from bot.serving.supervisor import Supervisor
 from pipelines.serving.folder import ServerFolder
 from pipelines.serving.order import Order
 
-LONGEST_SLEEP_S = 5.0
 TAIL_LINES = 40
 LOWEST_FREE_BYTES = 50_000_000
 
@@ -75,17 +73,12 @@ class LocalServing:
         self._desired: dict[tuple[str, str], DesiredService] = {}
         self._revisions: dict[str, LocalRevision] = {}
         self._routes: Mapping[tuple[str, str], tuple[Backend, ...]] = {}
-        self._woken, self._wake_up = os.pipe()
-        os.set_blocking(self._woken, False)
-        os.set_blocking(self._wake_up, False)
-        self._closed = False
-        self._thread: threading.Thread | None = None
+        self._supervisor = Supervisor(self._all_revisions, moved=self._moved, over=self._over)
         self._read()
 
     def start(self) -> None:
         """Find again what serves, and begin to supervise."""
-        self._thread = threading.Thread(target=self._supervise, name="serving", daemon=True)
-        self._thread.start()
+        self._supervisor.start()
 
     # -- the port `Serving`
     def apply(self, desired: DesiredService) -> None:
@@ -96,7 +89,7 @@ class LocalServing:
         with self._lock:
             self._kept.write(desired)
             self._want(desired)
-        self._wake()
+        self._supervisor.wake()
 
     def desired(self, environment: str, model: str) -> DesiredService | None:
         return self._desired.get((environment, model))
@@ -124,10 +117,10 @@ class LocalServing:
             self._kept.remove(environment, model)
             self._forget_others(environment, model, keep=())
             self._open_routes()
-        self._wake()
+        self._supervisor.wake()
 
     def check_health(self) -> None:
-        if self._thread is None or not self._thread.is_alive():
+        if not self._supervisor.is_alive:
             raise TransientError("The supervisor of the model servers does not run.")
         if not os.access(self._folder, os.W_OK | os.X_OK):
             raise TransientError(f"Serving can not write to its folder {self._folder}.")
@@ -136,16 +129,9 @@ class LocalServing:
             raise TransientError("The disk of the model servers is full: less than 50 MB are free.")
 
     def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._wake()
-        if self._thread is not None:
-            self._thread.join()
+        self._supervisor.close()
         for revision in self._revisions.values():
             revision.keeper.let_go()
-        os.close(self._woken)
-        os.close(self._wake_up)
 
     # -- the port `Routes`
     def backends(self, environment: str, model: str) -> Sequence[Backend] | None:
@@ -222,38 +208,12 @@ class LocalServing:
     def _found(self, desired: DesiredService) -> list[tuple[Share, LocalRevision]]:
         return [(share, self._revisions[_place(desired, share.revision).key]) for share in desired.shares]
 
-    # -- supervising
-    def _wake(self) -> None:
-        try:
-            os.write(self._wake_up, b".")
-        except BlockingIOError:
-            return  # the pipe is full, so the thread will wake
-
-    def _supervise(self) -> None:
-        while not self._closed:
-            try:
-                self._wait(self._round())
-            except Exception:  # a fault in one round must not end what serves
-                log.exception("serving_round_failed")
-                time.sleep(1.0)
-
-    def _round(self) -> float:
-        """Look at every revision once. Gives when to look again at the latest."""
-        now_s = time.monotonic()
-        next_s = now_s + LONGEST_SLEEP_S
+    # -- what the supervisor asks and tells
+    def _all_revisions(self) -> list[LocalRevision]:
         with self._lock:
-            revisions = list(self._revisions.values())
-        for revision in revisions:
-            before = revision.seen
-            due_s = revision.look(now_s)
-            next_s = min(next_s, due_s) if due_s is not None else next_s
-            if revision.seen.state is not before.state or revision.seen.address != before.address:
-                self._tell(revision)
-            if revision.is_over:
-                self._drop(revision)
-        return next_s
+            return list(self._revisions.values())
 
-    def _tell(self, revision: LocalRevision) -> None:
+    def _moved(self, revision: LocalRevision) -> None:
         with self._lock:
             self._open_routes()
         place, seen = revision.place, revision.seen
@@ -263,25 +223,11 @@ class LocalServing:
         except Exception:  # a hint that is not heard must not stop the supervisor
             log.exception("serving_hint_failed", revision=place.key)
 
-    def _drop(self, revision: LocalRevision) -> None:
+    def _over(self, revision: LocalRevision) -> None:
         with self._lock:
-            if revision.wanted is not None:  # since the look
-                return
-            revision.clear()
-            self._revisions.pop(revision.place.key, None)
-
-    def _wait(self, until_s: float) -> None:
-        descriptors = [self._woken]
-        with self._lock:
-            descriptors += [
-                one.keeper.descriptor for one in self._revisions.values() if one.keeper.descriptor is not None
-            ]
-        with selectors.DefaultSelector() as selector:
-            for descriptor in descriptors:
-                selector.register(descriptor, selectors.EVENT_READ)
-            ready = selector.select(max(0.0, until_s - time.monotonic()))
-        if any(key.fd == self._woken for key, _ in ready):
-            os.read(self._woken, 4096)
+            if revision.wanted is None:  # still
+                revision.clear()
+                self._revisions.pop(revision.place.key, None)
 
     def _start(self, revision: LocalRevision, wanted: ServedRevision) -> None:
         is_there = (revision.folder.path / "code.complete").exists()
@@ -327,8 +273,8 @@ def _observed(revision: LocalRevision, percent: int) -> ObservedRevision:
 
 
 def _ended_before(folder: ServerFolder, before: datetime) -> bool:
-    left = folder.read("exit.json")
-    return left is not None and datetime.fromisoformat(left["at"]) < before
+    """The last thing that a keeper does is to write into its log."""
+    return folder.log.exists() and datetime.fromtimestamp(folder.log.stat().st_mtime, UTC) < before
 
 
 def _remove(folder: ServerFolder) -> bool:

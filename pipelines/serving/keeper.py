@@ -18,8 +18,10 @@ from pipelines.steps.quantities import size
 
 STARTING_PAUSE_S = 0.05  # between questions to a server that answers that it is not ready
 READY_PAUSE_S = 5.0
-ANSWER_LIMIT_S = 10.0
-SILENCE_LIMIT_S = 60.0  # a server that was ready and has not answered for so long hangs
+# A server that was ready and has not answered for so long hangs. While it predicts it does not answer; the bot's proxy
+# gives up on a prediction after 60 s.
+SILENCE_LIMIT_S = 120.0
+LONGEST_SLEEP_S = 10.0
 MEMORY_PAUSE_S = 0.25
 STOP_GRACE_S = 10.0  # after SIGTERM the server answers what it has begun to answer
 CHUNK_BYTES = 64 * 1024
@@ -46,6 +48,8 @@ class Keeper:
         memory_bytes: int,
         log: ServerLog,
         on_ready: Callable[[], None],
+        silence_limit_s: float = SILENCE_LIMIT_S,
+        ready_pause_s: float = READY_PAUSE_S,
     ) -> None:
         self._process = process
         self._port = port
@@ -53,6 +57,8 @@ class Keeper:
         self._memory_bytes = memory_bytes
         self._log = log
         self._on_ready = on_ready
+        self._silence_limit_s = silence_limit_s
+        self._ready_pause_s = ready_pause_s
         assert process.stdout is not None
         self._output = process.stdout.fileno()
         os.set_blocking(self._output, False)
@@ -89,7 +95,7 @@ class Keeper:
 
     def _wait(self) -> set[int]:
         now_s = time.monotonic()
-        times = [self._next_probe_s if self._probe is None else self._probe.began_s + ANSWER_LIMIT_S]
+        times = [now_s + min(LONGEST_SLEEP_S, self._silence_limit_s)] if self._probe else [self._next_probe_s]
         times += [self._kill_at_s] if self._kill_at_s is not None else []
         times += [self._next_memory_s] if self._memory_bytes else []
         happened = {key.fd for key, _ in self._selector.select(max(0.0, min(times) - now_s))}
@@ -115,13 +121,11 @@ class Keeper:
 
     # -- health
     def _look_at_health(self, now_s: float) -> None:
-        if self._probe is not None and now_s - self._probe.began_s >= ANSWER_LIMIT_S and self._answered_s is not None:
-            self._close_probe(now_s)
         if self._probe is None and now_s >= self._next_probe_s:
             self._probe = Probe(self._port, self._path)
             self._selector.register(self._probe.fileno(), selectors.EVENT_READ)
-        if self._answered_s is not None and now_s - self._answered_s > SILENCE_LIMIT_S:
-            words = f"The model server hung: it did not say that it was ready for {SILENCE_LIMIT_S:.0f} s."
+        if self._answered_s is not None and now_s - self._answered_s > self._silence_limit_s:
+            words = f"The model server hung: it did not say that it was ready for {self._silence_limit_s:g} s."
             self._stop(words, STOP_GRACE_S, now_s)
 
     def _hear(self, probe: Probe) -> None:
@@ -137,7 +141,7 @@ class Keeper:
         self._selector.unregister(self._probe.fileno())
         self._probe.close()
         self._probe = None
-        self._next_probe_s = now_s + (STARTING_PAUSE_S if self._answered_s is None else READY_PAUSE_S)
+        self._next_probe_s = now_s + (STARTING_PAUSE_S if self._answered_s is None else self._ready_pause_s)
 
     # -- limits and ends
     def _look_at_memory(self, now_s: float) -> None:
@@ -153,7 +157,6 @@ class Keeper:
     def _stop(self, words: str, grace_s: float, now_s: float) -> None:
         self._stop_words = words
         self._kill_at_s = now_s + grace_s
-        self._log.say(words)
         if grace_s:
             self._process.send_signal(signal.SIGTERM)
 

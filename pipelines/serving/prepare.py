@@ -16,18 +16,12 @@ from pipelines.steps.git import Checkout, GitFailed
 from pipelines.steps.masking import mask_address
 from pipelines.steps.model import digest_of, model_files
 from pipelines.steps.prefix import open_prefix
+from pipelines.steps.requirements_file import read_requirements
 
 Say = Callable[[str], None]
 
 KSERVE = "kserve>=0.21,<0.22"  # the server program uses its RESTServer, which may change with a minor release
-# what loads the model, besides what the model's own requirements pin
-RUNTIME_PACKAGES = {
-    "sklearn": ("scikit-learn", "joblib"),
-    "xgboost": ("xgboost", "scikit-learn"),
-    "lightgbm": ("lightgbm", "scikit-learn"),
-    "onnx": ("onnxruntime",),
-    "python": (),
-}
+RUNTIMES = ("sklearn", "xgboost", "lightgbm", "onnx", "python")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +35,11 @@ class Prepared:
 
 def prepare(order: Order, folder: ServerFolder, say: Say) -> Prepared:
     """What is there from an earlier start is used again. Raises StepFailed."""
-    if order.runtime not in RUNTIME_PACKAGES:
+    if order.runtime not in RUNTIMES:
         raise StepFailed(
             FailureKind.SERVING,
             f"The runtime `{order.runtime}` is not known.",
-            fix=f"Let `deploy.serve` be one of {', '.join(RUNTIME_PACKAGES)}.",
+            fix=f"Let `deploy.serve` be one of {', '.join(RUNTIMES)}.",
         )
     code = _code(order, folder)
     _model(order, folder, say)
@@ -56,10 +50,18 @@ def prepare(order: Order, folder: ServerFolder, say: Say) -> Prepared:
         cache=Path(order.cache),
         scratch=folder.path,
         say=say,
-        also=(KSERVE, *RUNTIME_PACKAGES[order.runtime]),
+        also=_packages(order, folder, code),
     )
     assert environment is not None  # without one the image is the environment, and this is no container
     return Prepared(environment / "bin" / "python", folder.model, code)
+
+
+def _packages(order: Order, folder: ServerFolder, code: Path | None) -> list[str]:
+    """What loads the model is among its own requirements, as it made the model; only ONNX files are made by others."""
+    name = order.environment.get("requirements")
+    lines = read_requirements(code / name, checkout=folder.code) if code is not None and name else []
+    has_runtime = any(line.package.startswith("onnxruntime") for line in lines)
+    return [KSERVE, "onnxruntime"] if order.runtime == "onnx" and not has_runtime else [KSERVE]
 
 
 def _code(order: Order, folder: ServerFolder) -> Path | None:

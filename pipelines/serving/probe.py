@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import time
 
 
 class Probe:
     """A GET request, which must be answered 200. A server that is still starting answers late."""
 
     def __init__(self, port: int, path: str) -> None:
-        self.began_s = time.monotonic()
         self._line = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         self._line.settimeout(1.0)
         with contextlib.suppress(OSError):  # a line that is not there reads as a fault
