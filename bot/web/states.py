@@ -56,7 +56,11 @@ class State:
 def of_run(report: ModelReport) -> State:
     if not report.run.phase.is_final and report.run.cancel_requested_by is not None:
         return State("busy", "Canceling")
-    return State(*_BY_STANDING[report.standing])
+    look, words = _BY_STANDING[report.standing]
+    ends = [one.waiver.expires_at for one in report.judgement.outcomes if one.waiver] if report.judgement else []
+    if report.standing is Standing.WAIVED and ends:
+        words = f"{words} until {min(ends):%Y-%m-%d}"
+    return State(look, words)
 
 
 def of_step(state: str) -> State:
