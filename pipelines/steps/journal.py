@@ -6,7 +6,7 @@ import json
 import signal
 import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -16,9 +16,12 @@ from typing import Any, NoReturn
 
 from pipelines.steps import workplace
 from pipelines.steps.failure import Canceled, FailureKind, StepFailed
-from pipelines.steps.masking import Masker
+from pipelines.steps.masking import Masker, masked
 from pipelines.steps.prefix import Prefix, open_prefix
 from pipelines.steps.step_log import StepLog
+
+_WORDS_OF_A_FAILURE = ("message", "fix")
+_NAMED_BY_THE_MODEL = ("metrics", "plots")
 
 CANCELED_EXIT_CODE = 128 + signal.SIGTERM
 
@@ -32,6 +35,7 @@ class Step:
     log: StepLog
     folder: Path
     started_at: datetime
+    mask: Masker
     exit_code: int | None = None
     peak_memory_bytes: int | None = None
     cpu_s: float | None = None
@@ -50,9 +54,16 @@ class Step:
             "cpu_s": self.cpu_s,
         }
         if ended_at:
-            rest = {"log_tail": self.log.tail(), "failure": failure, "outputs": self.outputs}
+            rest = {"log_tail": self.log.tail(), "failure": self._masked(failure, _WORDS_OF_A_FAILURE)}
+            rest["outputs"] = self._masked(self.outputs, _NAMED_BY_THE_MODEL)
             self.prefix.write(f"records/{self.name}.json", _as_json({**progress, **rest}))
         self.prefix.write(f"steps/{self.name}.json", _as_json(progress))
+
+    def _masked(self, document: dict[str, Any] | None, names: Collection[str]) -> dict[str, Any] | None:
+        """What the model's code had a say in; digests and names of ours stay as they are."""
+        if document is None:
+            return None
+        return {name: masked(value, self.mask) if name in names else value for name, value in document.items()}
 
 
 def _as_json(document: dict[str, Any]) -> bytes:
@@ -78,8 +89,9 @@ def _cancelable() -> Iterator[None]:
 
 def _run(name: str, run_prefix: str) -> Iterator[Step]:
     prefix = open_prefix(run_prefix)
-    log = StepLog(prefix.open_log(f"logs/{name}.log"), Masker(workplace.all_secret_values()))
-    running = Step(name, prefix, log, workplace.scratch(name), started_at=datetime.now(UTC))
+    mask = Masker(workplace.all_secret_values())
+    log = StepLog(prefix.open_log(f"logs/{name}.log"), mask)
+    running = Step(name, prefix, log, workplace.scratch(name), started_at=datetime.now(UTC), mask=mask)
     running.record("running")
     try:
         yield running

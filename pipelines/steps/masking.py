@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 MASK = "***"
 
@@ -33,6 +34,15 @@ class Masker:
         if "://" in text:
             text = _ADDRESS.sub(MASK, text)
         return _WELL_KNOWN.sub(MASK, text)
+
+
+def masked(value: Any, mask: Callable[[str], str]) -> Any:
+    """JSON with every text in it masked, names too."""
+    if isinstance(value, str):
+        return mask(value)
+    if isinstance(value, dict):
+        return {mask(name): masked(item, mask) for name, item in value.items()}
+    return [masked(item, mask) for item in value] if isinstance(value, list) else value
 
 
 def mask_address(address: str) -> str:
