@@ -12,6 +12,7 @@ from pipelines.steps.failure import FailureKind, StepFailed
 METRICS_LIMIT_BYTES = 1024 * 1024
 METRICS_LIMIT = 500
 NAME_LIMIT_CHARACTERS = 200
+SHOWN_CHARACTERS = 60  # nothing is cut: half of a secret would not be masked
 _FORM = 'Write one JSON object of numbers to it, for example {"accuracy": 0.97}.'
 
 Metrics = dict[str, dict[str, float | None]]
@@ -42,7 +43,8 @@ def read_metrics(path: Path, *, missing: str) -> Metrics:
 
 def _name(name: str) -> str:
     if not name.strip() or len(name) > NAME_LIMIT_CHARACTERS or not name.isprintable():
-        raise _bad(f"metrics.json has a metric with the name {name[:60]!r}.", "Use a short, printable name.")
+        shown = repr(name) if len(name) <= SHOWN_CHARACTERS else f"of {len(name)} characters"
+        raise _bad(f"metrics.json has a metric with the name {shown}.", "Use a short, printable name.")
     return name
 
 
@@ -82,7 +84,7 @@ def _kind(value: Any) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f"the text {json.dumps(value[:40])}"
+        return f"the text {json.dumps(value)}" if len(value) <= SHOWN_CHARACTERS else "a long text"
     if isinstance(value, list):
         return "a list"
     return "an object" if isinstance(value, dict) else "a number"

@@ -93,7 +93,7 @@ def test_invariant_9_a_step_gets_a_granted_secret_and_what_it_prints_of_it_is_ma
     assert {"token: ***", "not given: None"} <= set(log)
     assert log.count("***") == 2, "the lines of the key"
     assert "RuntimeError: refused: ***" in comment
-    assert "The metric `***` in metrics.json is text, not a number." in second_comment
+    assert "The metric `***` in metrics.json is the text" in second_comment
     assert "RuntimeError: refused: ***" in left[failed.id, "result.json"]
     logs_of_the_service = "".join(capfd.readouterr())
     on_disk = b"".join(
