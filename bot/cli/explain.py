@@ -64,6 +64,7 @@ def _of_payload(settings: Settings, file: Path, event: str, user: str) -> list[d
 def _text(explanation: dict[str, Any]) -> str:
     lines = [explanation["subject"]]
     lines += [f"  {name}: {explanation[key]}" for name, key in _LINES if explanation[key]]
+    lines += [f"  server: {asked}" for asked in explanation["server"]]
     lines += [f"  missing: {problem}" for problem in _indented(explanation["missing"])]
     for model in explanation["models"]:
         lines += ["", *_model_lines(model)]
@@ -84,6 +85,7 @@ def _model_lines(model: dict[str, Any]) -> list[str]:
         ("gates", "; ".join(model["gates"])),
     )
     lines += [f"        {name}: {value}" for name, value in shown if value]
+    lines += [f"        deploy to {rule}" for rule in model["deploys"]]
     lines += [f"        note: {note}" for note in model["notes"]]
     return lines + [f"        missing: {problem}" for problem in _indented(model["missing"])]
 

@@ -4,6 +4,6 @@
 """
 
 from bot.policy_file.load import POLICY_FILE_LIMIT_BYTES, PolicyFileError, load_policy
-from bot.policy_file.summary import describe_policy
+from bot.policy_file.summary import describe_policy, repository_facts
 
-__all__ = ["POLICY_FILE_LIMIT_BYTES", "PolicyFileError", "describe_policy", "load_policy"]
+__all__ = ["POLICY_FILE_LIMIT_BYTES", "PolicyFileError", "describe_policy", "load_policy", "repository_facts"]

@@ -15,6 +15,7 @@ from bot.markdown import command_lines
 from bot.project_file import ProjectFileError
 from bot.usecases.changes import change_plan, change_trigger, head_of
 from bot.usecases.commands import refusal_of
+from bot.usecases.explain_policy import deployments_of, server_policy
 from bot.usecases.heads import Head, order_models, read_policy
 from bot.usecases.projects import read_project
 from bot.usecases.pushes import push_plan, pushed_head
@@ -23,8 +24,8 @@ from bot.usecases.world import World
 
 @dataclass(frozen=True, slots=True)
 class ModelExplanation:
-    """`reason` says why it runs or does not. The rest is of a model that runs: to what it is pinned, `outcome` says
-    what would come of it, `missing` what it lacks."""
+    """`reason` says why it runs or does not, `deploys` for each environment who may deploy it there. The rest is of a
+    model that runs: to what it is pinned, `outcome` says what would come of it, `missing` what it lacks."""
 
     name: str
     runs: bool
@@ -36,17 +37,19 @@ class ModelExplanation:
     notes: tuple[str, ...] = ()
     outcome: str = ""
     missing: tuple[str, ...] = ()
+    deploys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`policy` says whose gates and secrets count, `who` who may write commands. `note` says why nothing runs, or what
-    it waits for; `missing` is what the head as a whole lacks."""
+    """`policy` says whose gates and secrets count, `server` what the server asks besides, `who` who may write commands.
+    `note` says why nothing runs, or what it waits for; `missing` is what the head as a whole lacks."""
 
     subject: str
     sha: str = ""
     author: str = ""
     policy: str = ""
+    server: tuple[str, ...] = ()
     who: str = ""
     note: str = ""
     models: tuple[ModelExplanation, ...] = ()
@@ -125,7 +128,7 @@ def _explain_head(
     change: Change | None = None,
     before: str | None = None,
 ) -> Explanation:
-    explained = replace(explained, policy=_policy(head))
+    explained = replace(explained, policy=_policy(head), server=server_policy(head.repository.key, world))
     try:
         project = read_project(head.address, head.subject.sha, world)
     except ProjectFileError as error:
@@ -145,7 +148,8 @@ def _explain_model(
     planned: ModelPlan, head: Head, policy: Project | None, world: World, *, trigger: str
 ) -> ModelExplanation:
     model = planned.model
-    explained = ModelExplanation(model.name, planned.runs, planned.reason)
+    deploys = deployments_of(model, head, policy, world)
+    explained = ModelExplanation(model.name, planned.runs, planned.reason, deploys=deploys)
     if not planned.runs:
         return explained
     try:

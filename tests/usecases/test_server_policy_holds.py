@@ -259,3 +259,41 @@ def test_explain_names_a_secret_without_a_value_and_what_is_refused(place: Place
             "(MLOPS_BOT_POLICY_FILE says where each value is); then write `/retry`."
         ),
     ]
+
+
+def test_explain_shows_what_the_server_asks_and_who_may_deploy_where(place: Place, server: Server):
+    environments = (
+        "environments: {staging: {}, preview: {approvals: 1}, live: {}, "
+        'production: {approvals: 1, approvers: ["@acme/ml"], canary: [10, 100]}}'
+    )
+    deploy = f"    deploy: {{serve: sklearn, {environments}}}\n"
+    place.end(place.run(push(place, PROJECT + deploy)))
+    place.commit("trees", NOTES="none")
+    place.look()
+    server.asks(
+        "secrets: {WANDB: {env: W}}",
+        "environments: {production: {approvals: 2, approvers: [alice, bob], from: default-branch}}",
+        "allowed_environments: [staging, preview, production]",
+    )
+
+    told = explain_change(place.repository, place.change, place.world)
+
+    assert told.server == (
+        "secrets: WANDB",
+        "deploys to: staging, preview, production",
+        "production: 2 approvals of alice, bob; only commits of the default branch",
+    )
+    not_theirs = "not by the change's authors or who asks for it"
+    assert told.models[0].runs is False
+    assert list(told.models[0].deploys) == [
+        "staging: whoever may write, without approval",
+        f"preview: after 1 approval by whoever may write, {not_theirs}",
+        (
+            "live: no: The server's policy lets this repository deploy only to `staging`, `preview` and `production`, "
+            "and not to `live`."
+        ),
+        (
+            f"production: after 2 approvals by `alice` and `bob`, {not_theirs}; only commits of `main`; "
+            "step by step: 10, 100 % of the requests"
+        ),
+    ]
