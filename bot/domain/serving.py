@@ -16,9 +16,9 @@ RUNTIMES = ("sklearn", "xgboost", "lightgbm", "onnx", "python")
 class ServedRevision:
     """One version, as it is to be served.
 
-    `id` is the same for the same version, and fit for the name of a file. `storage` is the address of the model's folder, whose digest is `digest`. `code` is the
-    clone address for the runtime `python`, whose `predict.py` lies in `model_path` at `sha`, and is where the
-    environment's requirements file lies too. `memory_bytes` 0 means no limit.
+    `id` is the same for the same version, and fit for the name of a file. `storage` is the address of the model's
+    folder, whose digest is `digest`. `code` is the clone address for the runtime `python`, whose `predict.py` lies in
+    `model_path` at `sha`, and is where the environment's requirements file lies too. `memory_bytes` 0 means no limit.
     """
 
     id: str

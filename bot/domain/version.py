@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.masking import mask
-from bot.domain.project import JsonValue, Model
+from bot.domain.project import JsonValue
 from bot.domain.result import Metric, Result
 from bot.domain.run import Run
 
@@ -90,29 +90,30 @@ def lock_of(
     run: Run,
     result: Result,
     *,
-    model: Model,
+    serve: str,
     number: VersionNumber,
+    trained_by: str,
     artifacts: str,
     code_digest: str,
     waived: tuple[str, ...] = (),
 ) -> VersionLock:
-    """`run` is the one whose commit becomes the version's parent; where it reused another's `result`, that one trained
-    the model. What ran is taken from the run, which the model's own code can not have written."""
+    """`run` is the one whose commit becomes the version's parent; `trained_by` is the run that left the model's files,
+    below `artifacts`. What ran is taken from the run, which the model's own code can not have written."""
     data = result.data
     lineage = run.arguments.get("lineage", {})
     return VersionLock(
         model=run.model,
         number=number,
         sha=run.sha,
-        run_id=run.reused_run or run.id,
+        run_id=trained_by,
         run_key=run.key,
         pipeline_version=lineage.get("pipeline_version", result.pipeline_version),
         artifacts=artifacts,
         model_digest=result.model_digest,
         model_size_bytes=result.model_size_bytes,
         code_digest=code_digest,
-        model_path=str(run.arguments.get("model_path", model.path)),
-        serve=model.deploy.serve if model.deploy is not None else "",
+        model_path=str(run.arguments["model_path"]),
+        serve=serve,
         data_address=mask(str(run.arguments.get("data_address", ""))),
         data_sha=str(run.arguments.get("data_sha", "")),
         data_path=str(run.arguments.get("data_path", "")),

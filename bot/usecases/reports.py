@@ -9,8 +9,10 @@ from bot.domain.feedback import Subject, SubjectFeedback
 from bot.domain.gate import Judgement
 from bot.domain.plots import PLOT_LIMIT_BYTES, ParsedPlot, parse_plot
 from bot.domain.report import ModelReport, ModelState, Report, build_report
+from bot.domain.report_versions import VersionFacts, facts_of_version
 from bot.domain.run import Phase, Run
 from bot.usecases.deployments.incumbents import PRODUCTION, serving_version
+from bot.usecases.deployments.lines import deployment_lines
 from bot.usecases.world import World
 
 MOST_RUNS = 500  # of one subject that are looked through for the newest of each model
@@ -41,6 +43,7 @@ def subject_report(feedback: SubjectFeedback, world: World) -> Report:
         waivers=waivers,
         target_branch=target,
         links=world.links,
+        deployments=deployment_lines(subject, world),
     )
 
 
@@ -72,8 +75,14 @@ def model_state(run: Run, world: World, *, with_plots: bool = True) -> ModelStat
         engine=world.engine.observe([run.id])[run.id] if is_started else None,
         queue_place=world.store.queue_position(run.id) if run.phase is Phase.QUEUED else None,
         base=world.store.run(run.base_run) if run.base_run is not None else None,
+        production=_production(run, world),
         plots=_plots(run, world) if with_plots else {},
     )
+
+
+def _production(run: Run, world: World) -> VersionFacts | None:
+    version = world.store.version(run.production_version) if run.production_version is not None else None
+    return facts_of_version(version.lock, environment=PRODUCTION) if version is not None else None
 
 
 def files_run(run: Run) -> str:

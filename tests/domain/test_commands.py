@@ -135,7 +135,7 @@ def test_a_line_is_read_as_people_write_it(line, command):
             "Leave it out. Usage: `/evaluate [model]`",
         ),
         ("/status now", "`now` is one word too many.", "Leave it out. Usage: `/status`"),
-        ("/deploy", "`/deploy` needs `<environment>`.", "Usage: `/deploy <environment> [model]`"),
+        ("/deploy", "`/deploy` needs `<environment>`.", "Usage: `/deploy <environment> [model] [--major]`"),
         (
             "/override auc",
             "Why may `auc` be missed?",

@@ -45,16 +45,21 @@ def barred_from(deployment: Deployment, world: World) -> dict[str, str]:
 def allowed_of(rule: DeployEnvironment, people: Iterable[str], repository: str, world: World) -> frozenset[str]:
     forge = world.forge_of(repository)
     return frozenset(
-        who for who in people if forge.permission(repository, who).may_write and is_named(rule.approvers, who, forge)
+        who
+        for who in people
+        if forge.permission(repository, who).may_write and is_named(rule.approvers, who, repository, forge)
     )
 
 
-def is_named(approvers: Sequence[str], who: str, forge: Forge) -> bool:
-    """By name, or by a group that they are in now. No names at all mean everybody who may write."""
+def is_named(approvers: Sequence[str], who: str, repository: str, forge: Forge) -> bool:
+    """By name, or by a group that they are in now. No names at all mean everybody who may write. Groups of other owners
+    than the repository's count for nothing: the bot's own sight must not lend them to anybody."""
     if not approvers:
         return True
     users = {name.removeprefix("@").casefold() for name in approvers if "/" not in name}
+    owner = repository.split("/")[1].casefold()
     groups = [name.removeprefix("@") for name in approvers if "/" in name]
+    groups = [group for group in groups if group.split("/")[0].casefold() == owner]
     return who.casefold() in users or any(forge.is_member(group, who) for group in groups)
 
 

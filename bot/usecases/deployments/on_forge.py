@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from hashlib import sha256
 
+import structlog
+
 from bot.domain.deployment import Deployment, DeploymentPhase
+from bot.domain.errors import UserError
 from bot.domain.feedback import Subject
 from bot.domain.serving import service_name
 from bot.domain.version import version_tag
 from bot.ports.forge import DeploymentState, ForgeDeployment
 from bot.usecases.deployments.incumbents import PRODUCTION
 from bot.usecases.world import World
+
+log = structlog.get_logger()
 
 MOST_SHOWN = 50  # of one change that are followed
 
@@ -46,7 +51,11 @@ def show_on_forge(subject: Subject, world: World) -> None:
         digest = sha256(repr(shown).encode()).hexdigest()
         if digest == deployment.forge_shown:
             continue
-        forge_id = forge.put_deployment(subject.repository, shown, known_id=deployment.forge_id)
+        try:
+            forge_id = forge.put_deployment(subject.repository, shown, known_id=deployment.forge_id)
+        except UserError as error:  # without the permission, reports still work
+            log.warning("deployment_not_shown", deployment=deployment.id, problem=error.problem)
+            forge_id = deployment.forge_id or ""
         with world.store.transaction() as tx:
             tx.save_forge_shown(deployment.id, forge_id=forge_id or None, digest=digest)
 

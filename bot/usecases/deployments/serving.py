@@ -156,7 +156,7 @@ def _assign(deployment: Deployment, version: Version, world: World) -> None:
                 repository,
                 model=deployment.model,
                 environment=deployment.environment,
-                serial=max((one.serial for one in there), default=0) + 1,
+                serial=record.next_serial(deployment.model),
                 commit_sha=version.commit_sha,
                 deployment_id=deployment.id,
                 by=deployment.requested_by,

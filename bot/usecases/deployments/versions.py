@@ -22,6 +22,7 @@ from bot.domain.version import (
     VersionLock,
     VersionNumber,
     VersionPhase,
+    lock_of,
     next_number,
     version_id,
 )
@@ -54,7 +55,7 @@ def wanted_version(run: Run, world: World, *, by: str, is_major: bool = False) -
     return Version(
         id=version_id(run.repository, run.model, trained.run_id),
         repository=run.repository,
-        lock=lock_of(run, world),
+        lock=lock_of_run(run, world),
         phase=VersionPhase.WANTED,
         by=by,
         at=world.clock().replace(microsecond=0),  # git keeps whole seconds
@@ -88,34 +89,18 @@ def version_of_merged(run: Run, world: World) -> Version | None:
     return None if world.store.version(wanted.id) is not None else wanted
 
 
-def lock_of(run: Run, world: World) -> VersionLock:
+def lock_of_run(run: Run, world: World) -> VersionLock:
     """The number is planned when it is registered."""
     assert run.result is not None
-    result, arguments = run.result, run.arguments
     trained = trained_of(run, world)
-    data = result.data
-    return VersionLock(
-        model=run.model,
-        number=FIRST,
-        sha=run.sha,
-        run_id=trained.run_id,
-        run_key=run.key,
-        pipeline_version=result.pipeline_version,
-        artifacts=trained.prefix,
-        model_digest=result.model_digest,
-        model_size_bytes=result.model_size_bytes,
-        code_digest=_code_digest(run, world),
-        model_path=str(arguments["model_path"]),
+    return lock_of(
+        run,
+        run.result,
         serve=run.serve,
-        data_address=str(arguments.get("data_address") or ""),
-        data_sha=str(arguments.get("data_sha") or ""),
-        data_path=str(arguments.get("data_path") or ""),
-        data_digest=data.digest if data is not None else "",
-        params=run.params,
-        split=dict(arguments.get("split") or {}),
-        environment=dict(arguments.get("environment") or {}),
-        metrics=result.metrics,
-        gates=run.gates,
+        number=FIRST,
+        trained_by=trained.run_id,
+        artifacts=trained.prefix,
+        code_digest=_code_digest(run, world),
         waived=_waived(run, world),
     )
 
@@ -192,12 +177,13 @@ def _same_model(record: Record, version: Version) -> TaggedVersion | None:
 
 
 def planned_number(version: Version, record: Record) -> VersionNumber:
-    own = [tagged for tagged in record.versions if tagged.model == version.lock.model]
+    """After the highest that any tag ever had, also one that was taken back."""
+    model = version.lock.model
+    highest = record.numbers.get(model)
+    own = [tagged for tagged in record.versions if tagged.model == model]
     newest = max(own, key=lambda tagged: tagged.number, default=None)
-    if newest is None:
-        return next_number(None, code_changed=True, major=False)
-    code_changed = newest.lock is None or newest.lock.code_digest != version.lock.code_digest
-    return next_number(newest.number, code_changed=code_changed, major=version.is_major)
+    code_changed = newest is None or newest.lock is None or newest.lock.code_digest != version.lock.code_digest
+    return next_number(highest, code_changed=code_changed, major=version.is_major)
 
 
 def _refuse(claim: Claim, version: Version, problem: str, world: World) -> None:
