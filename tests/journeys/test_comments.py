@@ -131,7 +131,7 @@ def test_override_lets_a_gate_be_missed_and_the_report_says_who_allowed_it(place
 def test_status_help_and_deploy_are_answered(change: str, running: Running):
     assert "`churn`" in running.say(1, "/status")
     assert "`/train [model]" in running.say(1, "/help")
-    assert "Add `deploy:` to a model" in running.say(1, "/deploy staging")
+    assert "Add `deploy:` to the model" in running.say(1, "/deploy staging")
 
 
 def test_several_lines_are_carried_out_in_order_and_answered_together(change: str, running: Running):

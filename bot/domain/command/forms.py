@@ -138,9 +138,7 @@ _ALL_FORMS = (
         "deploy",
         "<environment> [model] [--major]",
         "Deploy this change's result, as soon as it is trained, meets its gates and is approved.",
-        lambda said: Deploy(
-            environment=said.words[0], model=said.word(1), is_major="--major" in said.flags
-        ),
+        lambda said: Deploy(environment=said.words[0], model=said.word(1), is_major="--major" in said.flags),
         least=1,
         most=2,
         flags=("--major",),
