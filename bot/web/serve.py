@@ -24,7 +24,7 @@ from bot.settings import Settings
 from bot.web.hosts import UNKNOWN_HOST, is_known_host, known_hosts
 from bot.web.serve_address import Address, choose, read_address
 from bot.web.serve_call import CLIENT_GONE, TOO_LARGE, Broken, Call, NoConnection
-from bot.web.serve_headers import REVISION
+from bot.web.serve_headers import REVISION, public_name
 from bot.web.serve_meters import PredictionMeters
 
 if TYPE_CHECKING:
@@ -182,11 +182,13 @@ class Predictions:
     async def _attempt(
         self, call: Call, routes: Routes, address: Address, backend: Backend, upstream: Upstream
     ) -> int | None:
-        """The status of the answer; None when there was no connection."""
+        """The status of the answer; None when nothing was sent."""
         began, status = perf_counter(), None
         call.revision_id = backend.revision_id
         routes.entered(backend.revision_id)
         try:
+            if not _is_named(backend, routes, address):  # no more, and it may have been ended before it was entered
+                return None
             status = await upstream.exchange(call, backend, prefix=address.prefix, target=address.target)
         except anyio.get_cancelled_exc_class():
             status = _status_of_given_up(call)
@@ -229,8 +231,13 @@ def _status_of_given_up(call: Call) -> int:
     return call.fault or (504 if call.is_whole else REQUEST_TIMEOUT)
 
 
+def _is_named(backend: Backend, routes: Routes, address: Address) -> bool:
+    named = routes.backends(address.environment, address.model) or ()
+    return any(backend.revision_id == other.revision_id for other in named)
+
+
 def _of(revision_id: str) -> dict[str, str]:
-    return {REVISION: revision_id} if revision_id else {}
+    return {REVISION: public_name(revision_id)} if revision_id else {}
 
 
 def _unknown() -> Refusal:

@@ -78,11 +78,20 @@ def answer_headers(headers: Iterable[Header], *, revision_id: str, backend: str,
     """Without the length, which whoever sends the answer knows. `backend` is the model server's own address, which
     means nothing outside."""
     received = [(name.lower(), value) for name, value in headers]
-    passed = [*_end_to_end(received, without=_KEPT_FROM_CLIENTS), *_OURS, (REVISION.encode(), revision_id.encode())]
+    passed = [
+        *_end_to_end(received, without=_KEPT_FROM_CLIENTS),
+        *_OURS,
+        (REVISION.encode(), public_name(revision_id).encode()),
+    ]
     location = dict(received).get(b"location", b"").removeprefix(backend.encode())
     if location.startswith(b"/") and not location.startswith(b"//") and _VALUE.fullmatch(location):
         passed.append((b"location", prefix.encode() + location))
     return passed
+
+
+def public_name(revision_id: str) -> str:
+    """As people know it: who serves may put the place before it, `staging/churn/dep-1`."""
+    return revision_id.rpartition("/")[2]
 
 
 def declared_length(headers: Mapping[bytes, bytes]) -> int | None:

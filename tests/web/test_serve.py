@@ -178,6 +178,22 @@ async def test_requests_in_flight_are_answered_by_a_revision_that_is_no_longer_n
     assert routes.inside == 0
 
 
+async def test_a_revision_that_is_named_no_more_when_it_is_entered_is_not_asked(place: Workplace) -> None:
+    async with model_server("staging/churn/old") as old, model_server("staging/churn/new") as new:
+
+        class Moving(ToldRoutes):
+            def entered(self, revision_id: str) -> None:
+                self.services[NAMES] = [new.backend()]
+                super().entered(revision_id)
+
+        routes = Moving({NAMES: [old.backend()]})
+        async with predicting(place, routes) as http:
+            answer = await http.post(INFER, json={})
+
+    assert (answer.status_code, answer.headers["x-mlops-revision"], old.asked) == (200, "new", [])
+    assert routes.ends == [("staging/churn/old", None), ("staging/churn/new", 200)]
+
+
 async def test_a_request_that_one_revision_takes_no_connection_for_goes_to_another(place: Workplace) -> None:
     async with model_server("gone") as gone:
         pass
@@ -197,12 +213,12 @@ async def test_a_lone_revision_that_was_started_anew_elsewhere_is_found_by_a_fre
         pass
     async with model_server("dep-1") as live:
 
-        class Moving(ToldRoutes):
+        class Restarted(ToldRoutes):
             def entered(self, revision_id: str) -> None:
                 super().entered(revision_id)
                 self.services[NAMES] = [live.backend()]
 
-        routes = Moving({NAMES: [gone.backend()]})
+        routes = Restarted({NAMES: [gone.backend()]})
         async with predicting(place, routes) as http:
             answer = await http.post(INFER, json={})
 
