@@ -134,7 +134,7 @@ class GitRegistry:
         """The version of the same meaning that is there."""
         event = events_of([self._there_now(repository, lock.tag)])[0]
         tagged = _tagged(event, self._read_locks(repository, [event.tag.commit_sha]))
-        if tagged.lock != lock:
+        if tagged.lock is None or render_lock(tagged.lock) != render_lock(lock):
             raise TagTaken(lock.tag)
         return tagged
 

@@ -15,6 +15,7 @@ from bot.domain.gate import judge, parse_gate
 from bot.domain.result import Metric
 from bot.domain.version import VersionLock, VersionNumber
 from tests.comments.test_hostile_text import HOSTILE, TEXT, Tags, as_lenient_html
+from tests.domain.examples import PROPERTY
 from tests.registry.samples import lock
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "model_card.md"
@@ -114,6 +115,7 @@ def poisoned(text: str) -> VersionLock:
     )  # fmt: skip
 
 
+@PROPERTY
 @given(TEXT)
 @example("---")
 @example("\n---\n# x")

@@ -16,6 +16,7 @@ from bot.domain.errors import UserError
 from bot.domain.result import Metric
 from bot.domain.version import VersionLock, VersionNumber
 from bot.lock_file import LOCK_LIMIT_BYTES, BadLock, parse_lock, render_lock
+from tests.domain.examples import PROPERTY
 from tests.registry.samples import lock
 
 texts = st.text(max_size=40)
@@ -44,6 +45,7 @@ locks = st.builds(
 )
 
 
+@PROPERTY
 @given(locks)
 def test_a_lock_is_read_as_it_was_written_to_the_last_digit(written: VersionLock) -> None:
     read = parse_lock(render_lock(written))
@@ -128,6 +130,7 @@ def test_what_is_not_a_lock_is_refused_with_the_reason(content: bytes, words: st
     assert len(refused.value.problem) < 300
 
 
+@PROPERTY
 @given(st.binary(max_size=200) | json_values.map(lambda value: json.dumps(value).encode()))
 def test_no_content_whatever_brings_anything_but_a_refusal(content: bytes) -> None:
     with pytest.raises(BadLock, match=r"^mlops\.lock "):
