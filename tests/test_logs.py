@@ -53,3 +53,13 @@ def test_debug_is_not_written_unless_asked_for(capsys: pytest.CaptureFixture[str
     structlog.get_logger().debug("row_changed_meanwhile")
 
     assert capsys.readouterr().err == ""
+
+
+def test_invariant_9_a_secret_that_became_known_later_is_masked_from_then_on(capsys: pytest.CaptureFixture[str]):
+    logs.configure(json_lines=True)
+
+    logs.mask_also(["value-of-a-models-secret", ""])
+    structlog.get_logger().error("run_failed", reason="401 for value-of-a-models-secret")
+
+    entry = json.loads(capsys.readouterr().err)
+    assert entry["reason"] == "401 for ***"

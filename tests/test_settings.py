@@ -54,8 +54,24 @@ def test_a_value_that_can_not_be_meant_is_refused_with_what_to_write(name, value
     assert (raised.value.problem, raised.value.fix) == (problem, fix)
 
 
+def test_the_policy_file_is_found_from_wherever_the_service_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/ada")
+
+    assert settings(tmp_path).policy_file is None
+    assert settings(tmp_path, MLOPS_BOT_POLICY_FILE="policy.yaml").policy_file == tmp_path / "policy.yaml"
+    assert settings(tmp_path, MLOPS_BOT_POLICY_FILE="~/policy.yaml").policy_file == Path("/home/ada/policy.yaml")
+
+
 def test_an_empty_variable_counts_as_not_given(tmp_path: Path):
-    names = ("MLOPS_BOT_HOST", "MLOPS_BOT_PORT", "MLOPS_BOT_ENGINE", "MLOPS_BOT_LOG", "MLOPS_BOT_ACCESS_TOKEN")
+    names = (
+        "MLOPS_BOT_HOST",
+        "MLOPS_BOT_PORT",
+        "MLOPS_BOT_ENGINE",
+        "MLOPS_BOT_LOG",
+        "MLOPS_BOT_ACCESS_TOKEN",
+        "MLOPS_BOT_POLICY_FILE",
+    )
 
     assert settings(tmp_path, **dict.fromkeys(names, "")) == settings(tmp_path)
 

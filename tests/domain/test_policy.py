@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from bot.domain.policy import effective_model
-from bot.domain.project import Deploy, DeployEnvironment, Environment, Step
+from bot.domain.project import Deploy, DeployEnvironment, Environment, Resources, Step
 from tests.domain.examples import model
 
 BASE = model(
@@ -83,6 +83,14 @@ def test_invariant_4_compute_settings_are_those_of_the_head():
 )
 def test_invariant_4_a_change_has_no_say_in_policy_and_is_told_so(head, effective, note):
     assert effective_model(head, BASE, base_name="main") == (effective, () if note is None else (note,))
+
+
+def test_how_a_model_is_served_and_with_how_much_is_the_heads():
+    served = replace(BASE.deploy, serve="onnx", resources=Resources(2.0, 1024**3))
+
+    effective, notes = effective_model(replace(BASE, deploy=served), BASE, base_name="main")
+
+    assert (effective.deploy, notes) == (served, ())
 
 
 def test_invariant_4_a_change_can_not_make_a_model_deployable():
