@@ -29,8 +29,10 @@ def test_unmet_gates_are_answered_with_their_table_and_the_way_past_them() -> No
 
     assert answer == "\n".join(
         [
-            "`breast-cancer` is not deployed to `production`: 1 of 3 gates missed: roc_auc >= 0.995 "
-            "([run `run-1a2b3c4d5e6f7081`](https://bot.example.com/runs/run-1a2b3c4d5e6f7081)).",
+            (
+                "`breast-cancer` is not deployed to `production`: 1 of 3 gates missed: roc_auc >= 0.995 "
+                "([run `run-1a2b3c4d5e6f7081`](https://bot.example.com/runs/run-1a2b3c4d5e6f7081))."
+            ),
             "",
             "| metric | value | requirement | result | reason |",
             "| :-- | --: | :-- | :-- | :-- |",
@@ -38,8 +40,10 @@ def test_unmet_gates_are_answered_with_their_table_and_the_way_past_them() -> No
             "| `accuracy` | 0.95804 | `>= 0.93` | ✓ passed |  |",
             "| `log_loss` | 0.1321 | `<= 0.187 (production 0.17 * 1.1)` | ✓ passed |  |",
             "",
-            "Train a better one. Or let it pass all the same, with a reason: `/override roc_auc <reason>`, by "
-            "`@acme/ml-leads`; then `/deploy production breast-cancer` again.",
+            (
+                "Train a better one. Or let it pass all the same, with a reason: `/override roc_auc <reason>`, by "
+                "`@acme/ml-leads`; then `/deploy production breast-cancer` again."
+            ),
         ]
     )
 
@@ -49,13 +53,17 @@ def test_unmet_gates_are_answered_with_their_table_and_the_way_past_them() -> No
     [
         (
             line(DeploymentPhase.WAITING_FOR_APPROVAL, barred=BARRED),
-            f"is accepted as {PAGE}, {PINNED}: it waits for 2 approvals by `@acme/ml-leads` or `carol`, but not by "
-            "`alice` (asked for this deployment) or `dave` (wrote this change). They write `/approve production`.",
+            (
+                f"is accepted as {PAGE}, {PINNED}: it waits for 2 approvals by `@acme/ml-leads` or `carol`, but not by "
+                "`alice` (asked for this deployment) or `dave` (wrote this change). They write `/approve production`."
+            ),
         ),
         (
             line(DeploymentPhase.WAITING_FOR_APPROVAL, rule=DeployEnvironment(approvals=1)),
-            f"is accepted as {PAGE}, {PINNED}: it waits for one approval by somebody with write permission. "
-            "They write `/approve production`.",
+            (
+                f"is accepted as {PAGE}, {PINNED}: it waits for one approval by somebody with write permission. "
+                "They write `/approve production`."
+            ),
         ),
         (
             line(DeploymentPhase.WAITING_FOR_TURN, place=2, rule=DeployEnvironment()),
