@@ -1,4 +1,4 @@
-"""One service for each test process; each test has a repository of its own there."""
+"""One service for each test process, and one for each forge; each test has a repository of its own there."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import pytest
 from bot.service import Service
 from bot.settings import load_settings
 from bot.usecases.repository_loop import watch_all
+from tests.journeys.forge_place import Towns
+from tests.journeys.forges import TOWNS
 from tests.journeys.workplace import Running, Workplace, make_workplace
 
 
@@ -43,3 +45,11 @@ def running(shared_service: Service, place: Workplace) -> Running:
 def lonely(tmp_path: Path) -> Workplace:
     """A repository in a home of its own, for tests that start and end services."""
     return make_workplace(tmp_path)
+
+
+@pytest.fixture(scope="session")
+def towns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Towns]:
+    """The forges at the level of HTTP, each with a service, for each test process."""
+    made = Towns(tmp_path_factory.mktemp("towns"), TOWNS)
+    yield made
+    made.close()

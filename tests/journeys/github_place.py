@@ -1,140 +1,151 @@
-"""A model repository on a GitHub that is a fake at the level of HTTP, and the real service that watches it."""
+"""A GitHub with people and repositories, for journeys."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from bot.service import Service
-from bot.settings import load_settings
+from bot.domain.check import Check
+from bot.forges.github.people import CommentKind, comment_id
 from tests.fakes.github import FakeGitHub
-from tests.fakes.github.records import CheckRun, Note, Pull, Repo
+from tests.fakes.github.records import CheckRun, Note, Repo, now
+from tests.fakes.github.shown import reactions_so_far, shown_checks, shown_reactions
 from tests.fakes.github.world import SECRET
-from tests.journeys.workplace import Running, Workplace, make_workplace
 
-UNFINISHED = "○●"  # queued, running
-
-
-class GitHubTown:
-    """A GitHub with people and empty repositories, of which each test takes one. The App is installed on all."""
-
-    def __init__(self, folder: Path, *, repositories: int) -> None:
-        self.folder = folder
-        self.fake = FakeGitHub(folder / "github")
-        self.world = self.fake.world
-        made = [self._add(f"acme/models-{number}") for number in range(repositories)]
-        self.world.install(*made)
-        self._free = list(made)
-
-    def take(self) -> Repo:
-        return self._free.pop()
-
-    @contextmanager
-    def service(self, home: Path) -> Iterator[Service]:
-        """Told by webhooks for as long as it runs."""
-        key = self.folder / "app.pem"
-        key.write_text(self.world.app.private_key)
-        environ = {
-            "MLOPS_BOT_HOME": str(home),
-            "MLOPS_BOT_PORT": "0",
-            "MLOPS_BOT_CONCURRENCY": "2",
-            "MLOPS_BOT_GITHUB_API_URL": self.fake.api_url,
-            "MLOPS_BOT_GITHUB_APP_ID": str(self.world.app.id),
-            "MLOPS_BOT_GITHUB_PRIVATE_KEY_FILE": str(key),
-            "MLOPS_BOT_GITHUB_WEBHOOK_SECRET": SECRET,
-        }
-        service = Service(load_settings(environ))
-        with service.running():
-            self.world.hooks.target = f"{service.settings.local_url}/webhooks/github"
-            yield service
-            self.world.hooks.settle()
-
-    def close(self) -> None:
-        self.fake.close()
-
-    def _add(self, full_name: str) -> Repo:
-        return self.world.create(full_name, ada="write", rob="read")
+_KINDS = {"issue": CommentKind.CONVERSATION, "review": CommentKind.REVIEW, "diff": CommentKind.DIFF}
+_REACTIONS = "POST /graphql"  # one call takes one and gives another
 
 
 @dataclass(frozen=True)
-class GitHubPlace:
-    """One repository, Ada's clone of it, and what the service shows there."""
-
-    town: GitHubTown
+class GitHubSite:
+    fake: FakeGitHub
     repo: Repo
-    work: Workplace
 
     @property
     def key(self) -> str:
         return f"github/{self.repo.full_name}"
 
-    def running(self, service: Service) -> Running:
-        return Running(service, self.key)
+    @property
+    def bare(self) -> Path:
+        return self.repo.bare
 
-    def push(self, branch: str, message: str, **files: str) -> str:
-        """Ada pushes; files are named by path. Gives the sha."""
-        for path, text in files.items():
-            self.work.write(path, text)
-        sha = self.work.commit(message)
-        self.work.push(branch, "--force")
-        self.town.world.refs_moved(self.repo, "ada")
-        return sha
+    def tell_of_push(self) -> None:
+        self.fake.world.refs_moved(self.repo, "ada")
 
-    def propose(self, branch: str, message: str, **files: str) -> tuple[Pull, str]:
-        self.work.git("checkout", "--quiet", "-B", branch)
-        sha = self.push(branch, message, **files)
-        return self.town.world.open_pull(self.repo, branch, by="ada"), sha
+    def open_change(self, branch: str) -> int:
+        return self.fake.world.open_pull(self.repo, branch, by="ada").number
 
-    def threshold(self, value: str) -> dict[str, str]:
-        """The project file with another default."""
-        text = (self.work.worktree / "mlops.yaml").read_text()
-        return {"mlops.yaml": text.replace("default: 0.4,", f"default: {value},")}
+    def close_change(self, number: int) -> None:
+        self.fake.world.close_pull(self.repo, self.repo.pulls[number], "ada")
 
-    def check(self, sha: str, running: Running, name: str = "mlops/churn") -> CheckRun:
-        """The newest of this name, once it is completed."""
+    def fork(self) -> Path:
+        return self.fake.world.fork(self.repo, "eve").bare
 
-        def look() -> CheckRun | None:
-            runs = [run for run in self.repo.runs if run.head_sha == sha and run.name == name]
-            return runs[-1] if runs and runs[-1].fields["status"] == "completed" else None
+    def open_from_fork(self, branch: str) -> int:
+        fork = self.fake.world.repos[f"eve/{self.repo.name}"]
+        self.fake.world.refs_moved(fork, "eve")
+        return self.fake.world.open_pull(self.repo, branch, by="eve", head_repo=fork).number
 
-        return running.wait_for(f"the check {name} of {sha[:10]}", look)
+    def write(self, number: int, by: str, body: str, *, kind: str = "issue") -> str:
+        note = self.fake.world.write(self.repo, self.repo.pulls[number], body, by=by, kind=kind)
+        return comment_id(_KINDS[kind], note.id)
 
-    def bots(self, pull: Pull, marker: str) -> list[Note]:
-        is_bots = self.town.world.bot
-        return [note for note in pull.notes if note.user is is_bots and marker in note.body]
+    def fill(self, number: int, count: int) -> None:
+        world = self.fake.world
+        rob = world.user("rob")
+        notes = [Note(next(world.ids), "issue", rob, f"Words {n}", now(), now()) for n in range(count)]
+        self.repo.pulls[number].notes.extend(notes)
 
-    def living_comment(self, pull: Pull, holding: str, running: Running) -> str:
-        """The one living comment, once it holds these words and says of nothing that it is queued or runs."""
+    def bots_comments(self, number: int) -> list[str]:
+        return [note.body for note in self.repo.pulls[number].notes if note.user in self._bots]
 
-        def look() -> str | None:
-            found = self.bots(pull, "<!-- mlops-bot:change -->")
-            assert len(found) <= 1
-            body = found[0].body if found else ""
-            return body if holding in body and not any(sign in body for sign in UNFINISHED) else None
+    def reactions(self, comment_id: str) -> list[str]:
+        return shown_reactions(self.repo, comment_id)
 
-        return running.wait_for(f"a comment with {holding!r}", look)
+    def reactions_so_far(self, comment_id: str) -> list[str]:
+        return reactions_so_far(self.repo, comment_id)
 
-    def say(self, pull: Pull, by: str, body: str, running: Running, kind: str = "issue") -> tuple[str, Note]:
-        """Write a comment; gives the answer to it, and the comment with the reactions to it."""
-        note = self.town.world.write(self.repo, pull, body, by=by, kind=kind)
-        names = {"issue": "comment", "review": "review", "diff": "review-comment"}
-        marker = f"mlops-bot:reply:github-{names[kind]}:{note.id} "
-        answer = running.wait_for(f"an answer to {body!r}", lambda: next(iter(self.bots(pull, marker)), None))
-        return answer.body, note
+    def checks(self, sha: str) -> list[Check]:
+        return shown_checks(self.repo, sha)
 
-    def spent(self, before: Counter[str]) -> Counter[str]:
-        return self.town.fake.by_repo[self.repo.full_name] - before
+    def calls(self) -> Counter[str]:
+        spent = self.fake.by_repo[self.repo.full_name]
+        return Counter({route: count for route, count in spent.items() if route != _REACTIONS})
 
-    def counted(self) -> Counter[str]:
-        return self.town.fake.by_repo[self.repo.full_name].copy()
+    def reaction_calls(self) -> int:
+        return self.fake.by_repo[self.repo.full_name][_REACTIONS]
+
+    def tell_of_something_else(self) -> None:
+        payload = {"action": "created", "repository": {"full_name": self.repo.full_name}, "sender": None}
+        self.fake.world.hooks.emit("star", payload)
+
+    def lose_answers(self) -> None:
+        for route in ("check-runs", r"issues/\d+/comments"):
+            self.fake.fail(f"POST /repos/{self.repo.full_name}/{route}", status=502, is_done=True)
+
+    # -- what GitHub alone has
+    def press_rerun(self, sha: str, by: str) -> None:
+        self.fake.world.press_rerun(self.repo, self._newest_run(sha), by)
+
+    def press_rerun_all(self, sha: str, by: str) -> None:
+        self.fake.world.press_rerun_all(self.repo, sha, by)
+
+    def press_action(self, sha: str, action: str, by: str) -> None:
+        self.fake.world.press_action(self.repo, self._newest_run(sha), action, by)
+
+    def _newest_run(self, sha: str) -> CheckRun:
+        return [run for run in self.repo.runs if run.head_sha == sha][-1]
+
+    @property
+    def _bots(self) -> tuple[object, ...]:
+        return (self.fake.world.bot, self.fake.world.users.get("robin"))
 
 
-def make_place(town: GitHubTown, folder: Path) -> GitHubPlace:
-    """The sample model, committed and not pushed yet."""
-    repo = town.take()
-    work = make_workplace(folder, home=folder / "no-home")
-    work.git("remote", "set-url", "origin", str(repo.bare))
-    return GitHubPlace(town, repo, work)
+class GitHubTown:
+    """Watched by the bot as an App that is installed on all repositories, or with the token of a user, Robin."""
+
+    def __init__(self, folder: Path, *, is_app: bool, places: int) -> None:
+        self._folder = folder
+        self._is_app = is_app
+        self.fake = FakeGitHub(folder / "github")
+        world = self.fake.world
+        made = [world.create(f"acme/models-{n}", ada="write", rob="read", robin="write") for n in range(places)]
+        if is_app:
+            world.install(*made)
+        self._free = [GitHubSite(self.fake, repo) for repo in made]
+        self._names = [repo.full_name for repo in made]
+
+    def take(self) -> GitHubSite:
+        return self._free.pop()
+
+    def environ(self) -> dict[str, str]:
+        common = {"MLOPS_BOT_GITHUB_API_URL": self.fake.api_url, "MLOPS_BOT_GITHUB_WEBHOOK_SECRET": SECRET}
+        app = self.fake.world.app
+        if not self._is_app:
+            token = self.fake.world.give_token("robin", "ghp_0123456789abcdefghij0123456789abcdef").token
+            return {
+                **common,
+                "MLOPS_BOT_GITHUB_TOKEN": token,
+                "MLOPS_BOT_GITHUB_REPOSITORIES": ",".join(self._names),
+            }
+        key = self._folder / "app.pem"
+        key.write_text(app.private_key)
+        return {**common, "MLOPS_BOT_GITHUB_APP_ID": str(app.id), "MLOPS_BOT_GITHUB_PRIVATE_KEY_FILE": str(key)}
+
+    def tell(self, url: str) -> None:
+        hooks = self.fake.world.hooks
+        hooks.take()
+        hooks.target = url
+
+    def settle(self) -> None:
+        self.fake.world.hooks.settle()
+
+    def answers(self, since: int = 0) -> list[int]:
+        """But for the installation, which is told before there is a service."""
+        self.settle()
+        sent = [one for one in self.fake.world.hooks.deliveries if one.event != "installation"]
+        return [one.status_code for one in sent][since:]
+
+    def close(self) -> None:
+        self.fake.close()
