@@ -104,7 +104,7 @@ class Waiver:
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """Who did what, when, to what: appended, never changed."""
+    """Who did what, when, to what: appended, never changed. `seq` is its place in the ledger, 0 before it has one."""
 
     at: datetime
     actor: str
@@ -112,3 +112,4 @@ class LedgerEntry:
     repository: str
     subject: str
     details: Mapping[str, str] = field(default_factory=dict)
+    seq: int = field(default=0, compare=False)

@@ -245,7 +245,18 @@ class Store(Protocol):
     def waivers(self, repository: str, number: int, *, now: datetime) -> list[Waiver]:
         """Those that have not expired."""
 
-    def ledger(self, *, repository: str | None = None, limit: int = 100) -> list[LedgerEntry]: ...
+    def ledger(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        before: int | None = None,
+        since: int | None = None,
+        limit: int = 100,
+    ) -> list[LedgerEntry]:
+        """Newest first, only those before the place `before`; with `since`, the oldest behind that place first (0 is
+        before the first)."""
 
     # -- health
     def overdue_s(self, *, now: datetime) -> float:

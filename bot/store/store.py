@@ -152,13 +152,7 @@ class SqlStore:
     ) -> list[Run]:
         with self.database.read() as connection:
             return runs.find(
-                connection,
-                repository=repository,
-                number=number,
-                branch=branch,
-                model=model,
-                active=active,
-                limit=limit,
+                connection, repository=repository, number=number, branch=branch, model=model, active=active, limit=limit
             )
 
     def succeeded_run(self, run_key: str) -> Run | None:
@@ -261,10 +255,19 @@ class SqlStore:
         with self.database.read() as connection:
             return ledger.waivers(connection, repository, number, now)
 
-    def ledger(self, *, repository: str | None = None, limit: int = 100) -> list[LedgerEntry]:
-        """Newest first."""
+    def ledger(
+        self,
+        *,
+        repository: str | None = None,
+        model: str | None = None,
+        environment: str | None = None,
+        before: int | None = None,
+        since: int | None = None,
+        limit: int = 100,
+    ) -> list[LedgerEntry]:
+        about = ledger.About(repository, model, environment)
         with self.database.read() as connection:
-            return ledger.entries(connection, repository=repository, limit=limit)
+            return ledger.entries(connection, about, before=before, since=since, limit=limit)
 
     # -- health
 

@@ -7,7 +7,7 @@ import structlog
 from bot.domain.change import Change, CheckActionRequested, CheckRerunRequested, Repository, RepositoryGone
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Subject
-from bot.domain.pipeline import TRAIN
+from bot.domain.pipeline import DEPLOY, TRAIN
 from bot.domain.report_checks import CANCEL, RETRAIN
 from bot.domain.run import Run
 from bot.usecases.deployments.decisions import Voice, approve_one, reject_one, waiting_for_approval
@@ -85,18 +85,28 @@ def repository_gone(event: RepositoryGone, world: World) -> Writes:
 def rerun(run_id: str, *, by: str, trigger: str, world: World) -> str:
     """Order a run once more, and give the new one's id. Raises UserError."""
     writes = Writes()
-    again = _again(_known(run_id, world), world, writes, trigger=trigger, by=by)
+    run = _known(run_id, world)
+    if run.pipeline == DEPLOY:
+        raise UserError(
+            "A deployment is not run again by itself: what it was let pass for may not hold any more.",
+            "Deploy again from the change: `/deploy <environment>`.",
+        )
+    again = _again(run, world, writes, trigger=trigger, by=by)
     with world.store.transaction() as tx:
         apply(writes, tx, now=world.clock())
     return again.id
 
 
 def cancel(run_id: str, *, by: str, world: World) -> None:
-    """Ask for a run's end. Raises UserError when it has ended."""
+    """Ask for a run's end; that of a deployment gives the deployment up. Raises UserError when it has ended."""
     run = _known(run_id, world)
     if run.phase.is_final:
         raise UserError("This run has ended already.")
-    writes = Writes(cancels=[Cancel(run.id, by=by)])
+    deployment = world.store.deployment_of_run(run.id) if run.pipeline == DEPLOY else None
+    if deployment is not None:  # whose end brings the run's
+        writes = Writes(canceled_deployments=[(deployment.id, by)])
+    else:
+        writes = Writes(cancels=[Cancel(run.id, by=by)])
     writes.ledger.append(LedgerEntry(world.clock(), by, "cancel", run.repository, run.id))
     with world.store.transaction() as tx:
         apply(writes, tx, now=world.clock())

@@ -30,7 +30,22 @@ from bot.web.forms import WrongForm
 from bot.web.inbox import Inbox
 from bot.web.live import Streams
 from bot.web.mishaps import Mishaps
-from bot.web.pages import answers, change, commit, files, home, repository, run, setup, sign_in
+from bot.web.pages import (
+    answers,
+    change,
+    commit,
+    deployment,
+    environment,
+    environments,
+    files,
+    home,
+    ledger,
+    model,
+    repository,
+    run,
+    setup,
+    sign_in,
+)
 from bot.web.rendering import STATIC, Renderer
 from bot.web.serve import Predictions
 from bot.web.session import Sessions
@@ -110,8 +125,10 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
     """In this order, for a repository's key may hold slashes."""
     at_change, at_commit = "/repositories/{key:path}/changes/{number:int}", "/repositories/{key:path}/commits/{sha}"
     post = ["POST"]
+    callbacks = Callbacks(world, wake)
     return [
-        _Page("/callbacks/runs/{run_id}", Callbacks(world, wake).receive, methods=post),
+        _Page("/callbacks/runs/{run_id}", callbacks.receive, methods=post),
+        _Page("/callbacks/runs/{run_id}/serving", callbacks.serving, methods=["GET", *post]),
         _Page("/healthz", health.healthz),
         _Page("/readyz", health.readyz),
         _Page("/metrics", health.Metrics(registry, world).respond),
@@ -124,6 +141,7 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
         _Page(at_change, change.change),
         _Page(f"{at_commit}/events", commit.commit_events),
         _Page(at_commit, commit.commit),
+        *_model_routes(),
         _Page("/repositories/{key:path}", repository.repository),
         _Page("/runs/{run_id}", run.run),
         _Page("/runs/{run_id}/events", run.run_events),
@@ -131,6 +149,22 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
         _Page("/runs/{run_id}/rerun", run.rerun, methods=post),
         _Page("/runs/{run_id}/files/{path:path}", files.file),
         _Page("/runs/{run_id}/plots/{path:path}", files.plot),
+    ]
+
+
+def _model_routes() -> list[BaseRoute]:
+    at_model = "/repositories/{key:path}/models/{model}"
+    return [
+        _Page(f"{at_model}/events", model.model_events),
+        _Page(f"{at_model}/charts/{{metric:path}}", model.chart),
+        _Page(at_model, model.model),
+        _Page("/deployments/{deployment_id}", deployment.deployment),
+        _Page("/deployments/{deployment_id}/events", deployment.deployment_events),
+        _Page("/environments", environments.all_environments),
+        _Page("/environments/events", environments.environments_events),
+        _Page("/environments/{environment}", environment.environment),
+        _Page("/environments/{environment}/events", environment.environment_events),
+        _Page("/ledger", ledger.ledger),
     ]
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.pipeline import EVALUATE
+from bot.domain.pipeline import DEPLOY, EVALUATE
 from bot.domain.report import ModelReport
 from bot.domain.run import Phase, Run, StepProgress
 from bot.usecases.reports import run_report
@@ -15,6 +15,7 @@ from bot.web.states import State, of_run, of_step
 
 TRAIN_STEPS = ("fetch", "train", "evaluate", "report")
 EVALUATE_STEPS = ("fetch", "evaluate", "report")
+DEPLOY_STEPS = ("verify", "apply", "smoke-test", "promote", "report")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ def steps_of(run: Run, report: ModelReport) -> list[StepView]:
 
 
 def expected_steps(run: Run) -> tuple[str, ...]:
+    if run.pipeline == DEPLOY:
+        return DEPLOY_STEPS
     if run.pipeline == EVALUATE:
         return EVALUATE_STEPS
     evaluates = bool(run.arguments.get("evaluate", True))
@@ -87,6 +90,8 @@ def _summary(report: ModelReport) -> str:
         return "for a newer run" if run.superseded_by else f"by {run.cancel_requested_by}"
     if run.result is not None and run.result.failure is not None:
         return f"{run.result.failure.step}: {run.result.failure.message}"
+    if run.pipeline == DEPLOY and run.phase.is_final:
+        return ""
     if report.judgement is not None:
         reused = f"reused {run.reused_run}; " if run.reused_run else ""
         return reused + report.judgement.summary

@@ -8,7 +8,9 @@ from typing import Literal
 
 from bot.domain.change import ChangeState
 from bot.domain.check import Check, CheckStatus, Conclusion
+from bot.domain.pipeline import DEPLOY
 from bot.domain.report import ModelReport, Standing
+from bot.domain.run import Phase
 
 Look = Literal["good", "bad", "warned", "busy", "waiting", "off"]
 
@@ -56,6 +58,8 @@ class State:
 def of_run(report: ModelReport) -> State:
     if not report.run.phase.is_final and report.run.cancel_requested_by is not None:
         return State("busy", "Canceling")
+    if report.run.phase is Phase.SUCCEEDED and report.run.pipeline == DEPLOY:
+        return State("good", "Succeeded")  # it measures nothing
     look, words = _BY_STANDING[report.standing]
     ends = [one.waiver.expires_at for one in report.judgement.outcomes if one.waiver] if report.judgement else []
     if report.standing is Standing.WAIVED and ends:

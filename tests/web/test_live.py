@@ -116,7 +116,7 @@ def test_a_changes_page_hears_of_comments_runs_and_checks(day: Workplace) -> Non
 
     assert event.name == "timeline"
     assert "Looks <em>good</em>" in event.html
-    assert set(parse_qs(event.cursor)) == {"head", "checks", "runs", "timeline"}
+    assert set(parse_qs(event.cursor)) == {"head", "checks", "runs", "deployments", "timeline"}
 
 
 def test_open_pages_do_not_keep_the_server_from_stopping(day: Workplace) -> None:

@@ -14,7 +14,10 @@ from bot.domain.change import Change, Repository
 from bot.domain.check import Check
 from bot.domain.errors import UserError
 from bot.domain.links import Links
+from bot.domain.report_deployments import shown_deployments
 from bot.ports.plain_records import Post
+from bot.usecases.deployments.overview import seen_lines
+from bot.web.deployments_view import deployment_row
 from bot.web.forms import COMMENT_FIELD, read_own_form
 from bot.web.live import Cursor, News, changed, digest, encode_cursor
 from bot.web.pages.answers import common, page, repository_or_404
@@ -23,6 +26,7 @@ from bot.web.site import Site, site_of
 from bot.web.states import State, of_change, of_check
 
 RUNS_SHOWN = 30
+DEPLOYMENTS_READ = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,7 @@ def _fragments(request: Request, repository: Repository, seen: Change) -> dict[s
     """The parts of the page that change while it is open."""
     site = site_of(request)
     runs = site.world.store.runs(repository=repository.key, number=seen.number, limit=RUNS_SHOWN)
+    deployments = site.world.store.deployments(repository=repository.key, number=seen.number, limit=DEPLOYMENTS_READ)
     values = {
         **common(request),
         "repository": repository,
@@ -106,9 +111,17 @@ def _fragments(request: Request, repository: Repository, seen: Change) -> dict[s
         "change_state": of_change(seen.state),
         "checks": check_lines(site.actions.checks(repository.key, seen.head_sha)),
         "lines": run_lines(runs, site.world),
+        "rows": [deployment_row(line) for line in seen_lines(shown_deployments(deployments), site.world)],
+        "empty": "None yet. `/deploy staging` asks for one.",
         "posts": _posts(site, repository.key, seen),
     }
-    names = {"head": "change_head", "checks": "checks", "runs": "change_runs", "timeline": "timeline"}
+    names = {
+        "head": "change_head",
+        "checks": "checks",
+        "runs": "change_runs",
+        "deployments": "deployments",
+        "timeline": "timeline",
+    }
     return {name: site.renderer.page(f"parts/{file}.html", **values) for name, file in names.items()}
 
 

@@ -13,6 +13,7 @@ from bot.domain.run import Run
 from bot.web.live import Cursor, News, changed, digest, encode_cursor
 from bot.web.pages.answers import common, page
 from bot.web.pages.change import CheckLine, check_lines
+from bot.web.pages.environments import environment_cards
 from bot.web.runs_view import RunLine, newest_by_model, run_lines
 from bot.web.site import Site, site_of
 from bot.web.states import State, together
@@ -38,15 +39,14 @@ class RepositoryCard:
 
 
 def home(request: Request) -> Response:
-    html = _fragment(request)
-    cursor = encode_cursor({"repositories": digest(html)})
-    home_folder = site_of(request).settings.home
-    return page(request, "home.html", fragment=html, cursor=cursor, home=home_folder)
+    fragments = _fragments(request)
+    cursor = encode_cursor({name: digest(html) for name, html in fragments.items()})
+    return page(request, "home.html", fragments=fragments, cursor=cursor)
 
 
 def home_events(request: Request) -> Response:
     def look(cursor: Cursor) -> News:
-        return News(changed({"repositories": _fragment(request)}, cursor))
+        return News(changed(_fragments(request), cursor))
 
     return site_of(request).streams.respond(request, look)
 
@@ -63,11 +63,16 @@ def change_lines(changes: Sequence[Change], runs: Sequence[Run], site: Site) -> 
     return lines
 
 
-def _fragment(request: Request) -> str:
+def _fragments(request: Request) -> dict[str, str]:
     site = site_of(request)
-    cards = [_card(repository, site) for repository in site.world.store.repositories()]
-    home_folder = site.settings.home
-    return site.renderer.page("parts/repositories.html", cards=cards, home=home_folder, **common(request))
+    values = {
+        **common(request),
+        "cards": [_card(repository, site) for repository in site.world.store.repositories()],
+        "home": site.settings.home,
+        "environments": environment_cards(site.world),
+    }
+    names = {"serving": "serving_strip", "repositories": "repositories"}
+    return {name: site.renderer.page(f"parts/{file}.html", **values) for name, file in names.items()}
 
 
 def _card(repository: Repository, site: Site) -> RepositoryCard:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from starlette.requests import Request
@@ -9,6 +10,7 @@ from starlette.responses import Response
 
 from bot.domain.change import ChangeState, Repository
 from bot.domain.run import Run
+from bot.usecases.deployments.overview import ServedPlace, served_places
 from bot.usecases.world import World
 from bot.web.pages.answers import page, repository_or_404
 from bot.web.pages.home import change_lines
@@ -23,12 +25,14 @@ CLOSED_SHOWN = 30
 
 @dataclass(frozen=True, slots=True)
 class ModelCard:
-    """`newest` is the newest run on the default branch, `best` the newest there that has metrics."""
+    """`newest` is the newest run on the default branch, `best` the newest there that has metrics. `places` are those
+    where a version serves."""
 
     name: str
     newest: Run
     state: State
     best: Run | None
+    places: Sequence[ServedPlace]
 
 
 def repository(request: Request) -> Response:
@@ -53,12 +57,14 @@ def repository(request: Request) -> Response:
 def _models(here: Repository, world: World) -> list[ModelCard]:
     runs = world.store.runs(repository=here.key, branch=here.default_branch, limit=RUNS_READ)
     newest = newest_by_model([run for run in runs if run.number is None])
+    served = [place for place in served_places(world, repository=here.key) if place.assignment is not None]
     return [
         ModelCard(
             name=run.model,
             newest=run,
             state=run_line(run, world).state,
             best=world.store.newest_result(here.key, branch=here.default_branch, model=run.model),
+            places=[place for place in served if place.model == run.model],
         )
         for run in newest
     ]

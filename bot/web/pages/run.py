@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from bot.domain.errors import UserError
 from bot.domain.links import Links
+from bot.domain.pipeline import DEPLOY
 from bot.domain.report import ModelReport
 from bot.domain.run import Run
 from bot.ports.artifacts import Artifacts
@@ -111,6 +112,7 @@ def _fragments(request: Request, report: ModelReport) -> dict[str, str]:
         "files_run": files_run(run),
         "files": site.world.artifacts.files(files_run(run)) if run.phase.is_final else (),
         "files_shown": FILES_SHOWN,
+        "deployment": site.world.store.deployment_of_run(run.id) if run.pipeline == DEPLOY else None,
     }
     names = {"head": "run_head", "steps": "steps", "outcome": "outcome", "lineage": "lineage", "files": "files"}
     return {name: site.renderer.page(f"parts/{file}.html", **values) for name, file in names.items()}

@@ -1,0 +1,213 @@
+"""How deployments and what serves stand, gathered for those who look: pages, programs, the report on a change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.comments.prediction import GOLDEN_LIMIT_BYTES, request_body
+from bot.domain.approval import Approval, ApprovalStanding, Decision, standing_of
+from bot.domain.deployment import Deployment, DeploymentPhase
+from bot.domain.gate import Judgement
+from bot.domain.report_deployments import DeploymentLine
+from bot.domain.report_versions import VersionFacts, facts_of_result, facts_of_version
+from bot.domain.run import Phase, Run, StepProgress
+from bot.domain.serving import ObservedRevision, Traffic
+from bot.domain.version import Assignment, Version
+from bot.usecases.deployments.approvals import AUTHOR, REQUESTER
+from bot.usecases.deployments.incumbents import serving_assignment, version_at
+from bot.usecases.reports import files_run, judgement_now
+from bot.usecases.world import World
+
+GOLDEN_FILE = "golden.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Answering:
+    """One version that answers in a place, or is kept warm there. `version` is such as `v1.3.0`."""
+
+    version: str
+    percent: int
+    observed: ObservedRevision
+    traffic: Traffic
+
+
+@dataclass(frozen=True, slots=True)
+class ServedPlace:
+    """One model in one environment, by the record, and as it is observed.
+
+    `assignment` is the newest that the bot made, None while nothing has gone live there. `version` is what it assigns,
+    None for a tag that says nothing to serve. `on_their_way` are the deployments into this place, the next one first.
+    """
+
+    repository: str
+    model: str
+    environment: str
+    assignment: Assignment | None
+    version: Version | None
+    answering: tuple[Answering, ...]
+    on_their_way: tuple[DeploymentLine, ...]
+
+    @property
+    def version_name(self) -> str:
+        if self.version is not None:
+            return str(self.version.lock.number)
+        return self.assignment.commit_sha[:10] if self.assignment is not None else ""
+
+
+def seen_line(deployment: Deployment, world: World) -> DeploymentLine:
+    """As `lines.deployment_line`, by what is stored alone: a page is looked at twice a second, and forges count calls.
+    Who may approve was asked when they did, and is asked again before the deployment starts."""
+    run = world.store.run(deployment.run_id) if deployment.run_id else None
+    is_waiting = deployment.phase is DeploymentPhase.WAITING_FOR_TURN
+    return DeploymentLine(
+        deployment=deployment,
+        approved_by=seen_standing(deployment, world).counted,
+        barred=_known_authors(deployment, world) if deployment.phase is DeploymentPhase.WAITING_FOR_APPROVAL else {},
+        place=world.store.place_in_line(deployment) + 1 if is_waiting else 0,
+        progress=_progress(deployment, world),
+        candidate=_candidate(deployment, run, world),
+        live=_live(deployment, world),
+        judgement=_judgement(run, world),
+        request_body=_request_body(run, world) if deployment.phase is DeploymentPhase.LIVE else "",
+    )
+
+
+def seen_lines(deployments: Sequence[Deployment], world: World) -> list[DeploymentLine]:
+    return [seen_line(deployment, world) for deployment in deployments]
+
+
+def seen_standing(
+    deployment: Deployment, world: World, *, approvals: Sequence[Approval] | None = None
+) -> ApprovalStanding:
+    """What approvals come to by what is stored: whoever gave one was allowed to when they gave it."""
+    found = world.store.approvals(deployment.id) if approvals is None else approvals
+    return standing_of(
+        deployment.rule,
+        found,
+        thing=deployment.thing,
+        barred=_known_authors(deployment, world),
+        allowed=frozenset(approval.by for approval in found),
+    )
+
+
+def _known_authors(deployment: Deployment, world: World) -> dict[str, str]:
+    change = None
+    if deployment.number is not None:
+        change = world.store.change(deployment.repository, deployment.number)
+    return {**({change.author: AUTHOR} if change is not None else {}), deployment.requested_by: REQUESTER}
+
+
+def _progress(deployment: Deployment, world: World) -> tuple[StepProgress, ...]:
+    """Of its pipeline: from the engine while it runs, from its result afterwards."""
+    run = world.store.run(deployment.pipeline_run) if deployment.pipeline_run else None
+    if run is None:
+        return ()
+    if run.phase in (Phase.STARTING, Phase.RUNNING):
+        return world.engine.observe([run.id])[run.id].steps
+    steps = run.result.steps if run.result is not None else ()
+    return tuple(StepProgress(step.name, step.state, step.started_at, step.ended_at) for step in steps)
+
+
+def _candidate(deployment: Deployment, run: Run | None, world: World) -> VersionFacts | None:
+    version = world.store.version(deployment.version_id) if deployment.version_id else None
+    if version is not None:
+        return facts_of_version(version.lock)
+    if run is None or run.result is None:
+        return None
+    return facts_of_result(run.result, sha=run.sha)
+
+
+def _live(deployment: Deployment, world: World) -> VersionFacts | None:
+    """What serves in its place; of one that is live itself, what served before."""
+    assignment = serving_assignment(deployment.repository, deployment.model, deployment.environment, world)
+    if assignment is not None and assignment.deployment_id == deployment.id:
+        former = world.store.deployment(deployment.replaces) if deployment.replaces else None
+        version = world.store.version(former.version_id) if former is not None else None
+    elif assignment is not None:
+        version = version_at(deployment.repository, deployment.model, assignment.commit_sha, world)
+    else:
+        version = None
+    return None if version is None else facts_of_version(version.lock, environment=deployment.environment)
+
+
+def _judgement(run: Run | None, world: World) -> Judgement | None:
+    return None if run is None or run.result is None else judgement_now(run, world)
+
+
+def _request_body(run: Run | None, world: World) -> str:
+    if run is None or run.result is None or not run.result.golden_rows:
+        return ""
+    content = world.artifacts.read(files_run(run), GOLDEN_FILE, limit_bytes=GOLDEN_LIMIT_BYTES + 1)
+    return "" if content is None else request_body(content)
+
+
+def served_places(
+    world: World, *, repository: str | None = None, model: str | None = None, environment: str | None = None
+) -> list[ServedPlace]:
+    """All places where something serves, or is on its way to. By environment, then model."""
+    assignments = world.store.assignments(repository=repository, model=model, environment=environment)
+    active = world.store.deployments(repository=repository, model=model, environment=environment, active=True)
+    keys = {(one.environment, one.model, one.repository) for one in assignments if one.deployment_id}
+    keys |= {(one.environment, one.model, one.repository) for one in active}
+    return [_place(key, name, place, active, world) for place, name, key in sorted(keys)]
+
+
+def environments(world: World) -> list[str]:
+    """Those that something serves in, or is on its way to, or once was."""
+    assigned = {assignment.environment for assignment in world.store.assignments() if assignment.deployment_id}
+    return sorted(assigned | {deployment.environment for deployment in world.store.deployments(limit=1000)})
+
+
+def decisions_of(deployment: Deployment, world: World) -> list[tuple[Approval, str]]:
+    """Each decision that somebody made, and why it does not count; "" for one that does."""
+    approvals = world.store.approvals(deployment.id)
+    refused = seen_standing(deployment, world, approvals=approvals).refused
+    return [(approval, _why_not(approval, deployment, refused.get(approval.by, ""))) for approval in approvals]
+
+
+def _why_not(approval: Approval, deployment: Deployment, refusal: str) -> str:
+    if approval.decision is Decision.REJECTED and approval.thing == deployment.thing:
+        return ""
+    stale = "was given for something else: what would be deployed has changed since"
+    return stale if approval.thing != deployment.thing else refusal
+
+
+def _place(repository: str, model: str, environment: str, active: Sequence[Deployment], world: World) -> ServedPlace:
+    assignment = serving_assignment(repository, model, environment, world)
+    version = None
+    if assignment is not None:
+        version = version_at(repository, model, assignment.commit_sha, world)
+    here = [one for one in active if (one.repository, one.model, one.environment) == (repository, model, environment)]
+    return ServedPlace(
+        repository=repository,
+        model=model,
+        environment=environment,
+        assignment=assignment,
+        version=version,
+        answering=_answering(repository, model, environment, world),
+        on_their_way=tuple(seen_line(one, world) for one in sorted(here, key=_in_line)),
+    )
+
+
+def _in_line(deployment: Deployment) -> tuple[bool, datetime]:
+    return not deployment.phase.holds_turn, deployment.requested_at
+
+
+def _answering(repository: str, model: str, environment: str, world: World) -> tuple[Answering, ...]:
+    """The newest share first. Another repository's model of the same name is not this one."""
+    serving = world.serving
+    desired = serving.desired(environment, model) if serving is not None else None
+    if serving is None or desired is None or desired.repository != repository:
+        return ()
+    observed = serving.observe(environment, model)
+    return tuple(
+        Answering(
+            share.revision.version,
+            share.percent,
+            observed.revision(share.revision.id),
+            serving.traffic(environment, model, share.revision.id),
+        )
+        for share in reversed(desired.shares)
+    )
