@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from bot.mirror import GitMirror
-from tests.contracts.git_workshop import Worktree
+from tests.contracts.git_workshop import Worktree, git
+from tests.mirror.http_remote import HttpRemote
 
 # runs on this machine what ssh would run on the other one
 SSH = """#!/bin/sh
@@ -47,5 +48,37 @@ def remote_address(tmp_path: Path, worktree: Worktree, monkeypatch: pytest.Monke
 @pytest.fixture
 def mirror(tmp_path: Path) -> Iterator[GitMirror]:
     mirror = GitMirror(tmp_path / "home", allow_local=True)
+    yield mirror
+    mirror.close()
+
+
+@pytest.fixture
+def parent(worktree: Worktree) -> str:
+    worktree.write("models/churn/train.py", "train")
+    worktree.write("run.sh", "#!/bin/sh")
+    (worktree.path / "run.sh").chmod(0o755)
+    (worktree.path / "link").symlink_to("run.sh")
+    sha = worktree.commit(README="read me")
+    worktree.push("main")
+    return sha
+
+
+@pytest.fixture
+def http(worktree: Worktree) -> Iterator[HttpRemote]:
+    git(worktree.bare, "config", "http.receivepack", "true")
+    with HttpRemote(worktree.bare).running() as remote:
+        yield remote
+
+
+@pytest.fixture
+def lent(http: HttpRemote, tmp_path: Path) -> Iterator[GitMirror]:
+    """A mirror that is lent tokens for the remote."""
+    mirror = GitMirror(
+        tmp_path / "lent",
+        allow_local=False,
+        credentials=http.reading,
+        push_credentials=http.pushing,
+        http_origins=[http.origin],
+    )
     yield mirror
     mirror.close()

@@ -1,13 +1,20 @@
-"""A version as the demo's model has it."""
+"""A version as the demo's model has it, and how it is registered and assigned."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain.change import Repository
 from bot.domain.result import Metric
-from bot.domain.version import VersionLock, VersionNumber
+from bot.domain.version import Assignment, VersionLock, VersionNumber
+from bot.ports.registry import Registry, TaggedVersion
 
+NOON = datetime(2026, 11, 25, 12, 0, 0, 999_999, tzinfo=UTC)
+TO_THE_SECOND = NOON.replace(microsecond=0)
+CARD = "# breast-cancer v1.3.0\n"
+TAG = "breast-cancer@v1.3.0"
 SAMPLE = VersionLock(
     model="breast-cancer",
     number=VersionNumber(1, 3, 0),
@@ -37,3 +44,29 @@ SAMPLE = VersionLock(
 
 def lock(**changes: Any) -> VersionLock:
     return replace(SAMPLE, **changes)
+
+
+def register(registry: Registry, repository: Repository, wanted: VersionLock, at: datetime = NOON) -> TaggedVersion:
+    return registry.register(repository, wanted, card=CARD, by="alice", at=at)
+
+
+def assign(
+    registry: Registry,
+    repository: Repository,
+    commit_sha: str,
+    serial: int,
+    *,
+    environment: str = "production",
+    deployment_id: str = "",
+    at: datetime = NOON,
+) -> Assignment:
+    return registry.assign(
+        repository,
+        model="breast-cancer",
+        environment=environment,
+        serial=serial,
+        commit_sha=commit_sha,
+        deployment_id=deployment_id or f"dep-{serial}",
+        by="bob",
+        at=at,
+    )

@@ -16,8 +16,7 @@ from bot.ports.registry import Registry
 from bot.registry.dvc_file import DVC_LIMIT_BYTES, with_artifact
 from tests.contracts.git_workshop import Worktree, git
 from tests.domain.examples import PROPERTY
-from tests.registry.samples import lock
-from tests.registry.test_git_registry import CARD, NOON
+from tests.registry.samples import CARD, NOON, lock
 
 MODEL = "breast-cancer"
 STAGES = """\
