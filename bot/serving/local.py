@@ -8,8 +8,8 @@ What is desired lies in manifests, what is true of a server in its folder: a ser
 from __future__ import annotations
 
 import os
-import shutil
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -37,6 +37,7 @@ from pipelines.serving.folder import ServerFolder
 from pipelines.serving.order import Order
 
 TAIL_LINES = 40
+ENDING_PAUSE_S = 0.02
 LOWEST_FREE_BYTES = 50_000_000
 
 log = structlog.get_logger()
@@ -154,9 +155,23 @@ class LocalServing:
         removed = 0
         for place, folder in self._folders():
             with self._lock:
-                if place.key not in self._revisions and _ended_before(folder, before) and _remove(folder):
+                if place.key not in self._revisions and _ended_before(folder, before) and folder.remove():
                     removed += 1
         return removed
+
+    def end(self, *, within_s: float) -> None:
+        """Close, and end all servers: for a demo and tests, which leave nothing behind. What is desired stays."""
+        self._supervisor.close()
+        ending = [revision.keeper for revision in self._revisions.values() if revision.keeper.is_alive()]
+        for keeper in ending:
+            keeper.ask_to_end()
+        deadline_s = time.monotonic() + within_s
+        while any(keeper.is_alive() for keeper in ending) and time.monotonic() < deadline_s:
+            time.sleep(ENDING_PAUSE_S)
+        for keeper in ending:
+            if keeper.is_alive():
+                keeper.kill()
+        self.close()
 
     # -- what is desired
     def _read(self) -> None:
@@ -275,11 +290,3 @@ def _observed(revision: LocalRevision, percent: int) -> ObservedRevision:
 def _ended_before(folder: ServerFolder, before: datetime) -> bool:
     """The last thing that a keeper does is to write into its log."""
     return folder.log.exists() and datetime.fromtimestamp(folder.log.stat().st_mtime, UTC) < before
-
-
-def _remove(folder: ServerFolder) -> bool:
-    """Unless somebody is at work in it."""
-    with folder.lock() as mine:
-        if mine:
-            shutil.rmtree(folder.path, ignore_errors=True)
-        return mine

@@ -18,6 +18,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -86,6 +87,13 @@ class ServerFolder:
             if len(kept) >= lines:
                 break
         return tuple(kept[-lines:])
+
+    def remove(self) -> bool:
+        """Take the folder away, unless somebody is at work in it."""
+        with self.lock() as mine:
+            if mine:
+                shutil.rmtree(self.path, ignore_errors=True)
+            return mine
 
     @property
     def is_held(self) -> bool:

@@ -37,7 +37,7 @@ class Ended:
 
 
 class Keeper:
-    """`on_ready` is called once, when the server answers that it is ready."""
+    """`on_ready` is called once, when the server answers that it is ready; `is_wanted` is asked now and then."""
 
     def __init__(
         self,
@@ -48,6 +48,7 @@ class Keeper:
         memory_bytes: int,
         log: ServerLog,
         on_ready: Callable[[], None],
+        is_wanted: Callable[[], bool] = lambda: True,
         silence_limit_s: float = SILENCE_LIMIT_S,
         ready_pause_s: float = READY_PAUSE_S,
     ) -> None:
@@ -57,6 +58,7 @@ class Keeper:
         self._memory_bytes = memory_bytes
         self._log = log
         self._on_ready = on_ready
+        self._is_wanted = is_wanted
         self._silence_limit_s = silence_limit_s
         self._ready_pause_s = ready_pause_s
         assert process.stdout is not None
@@ -124,7 +126,9 @@ class Keeper:
         if self._probe is None and now_s >= self._next_probe_s:
             self._probe = Probe(self._port, self._path)
             self._selector.register(self._probe.fileno(), selectors.EVENT_READ)
-        if self._answered_s is not None and now_s - self._answered_s > self._silence_limit_s:
+            if not self._is_wanted():
+                self._stop("It is wanted no more.", STOP_GRACE_S, now_s)
+        if self._answered_s is not None and not self._stop_words and now_s - self._answered_s > self._silence_limit_s:
             words = f"The model server hung: it did not say that it was ready for {self._silence_limit_s:g} s."
             self._stop(words, STOP_GRACE_S, now_s)
 

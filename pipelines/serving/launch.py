@@ -58,6 +58,8 @@ class Launch:
         self._log.say(ended.words)
         self._log.close()
         self._folder.forget("ready.json")
+        if not self._folder.path.exists():
+            return
         self._folder.write(
             "exit.json", {"start": self._order.start, "at": _now(), "code": ended.exit_code, "words": ended.words}
         )
@@ -76,6 +78,7 @@ class Launch:
             memory_bytes=self._order.memory_bytes,
             log=self._log,
             on_ready=lambda: self._tell_ready(port, process.pid),
+            is_wanted=self._folder.path.exists,  # a home folder that is removed takes its servers with it
         )
         return self._keeper.run()
 
@@ -85,7 +88,7 @@ class Launch:
             listening.bind(("127.0.0.1", 0))
             listening.listen(BACKLOG)
             process = subprocess.Popen(
-                [str(prepared.python), "-P", str(PROGRAM), str(self._folder.path), str(listening.fileno())],
+                [str(prepared.python), str(PROGRAM), str(self._folder.path), str(listening.fileno())],
                 cwd=prepared.code or self._folder.path,
                 env=self._environment(prepared),
                 stdin=subprocess.DEVNULL,

@@ -20,7 +20,9 @@ from pipelines.steps.requirements_file import read_requirements
 
 Say = Callable[[str], None]
 
-KSERVE = "kserve>=0.21,<0.22"  # the server program uses its RESTServer, which may change with a minor release
+# Wide, as a model's own requirements are pinned. The server program uses kserve's RESTServer, which may change with a
+# minor release: 0.15.2, 0.16, 0.17, 0.19 and 0.21 were tried, and answered alike.
+KSERVE = "kserve>=0.15.2,<0.22"
 RUNTIMES = ("sklearn", "xgboost", "lightgbm", "onnx", "python")
 
 

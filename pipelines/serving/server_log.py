@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -53,10 +54,14 @@ class _RotatingFile:
         self.written = 0
 
     def write(self, content: bytes) -> None:
+        with contextlib.suppress(OSError):  # a full disk costs lines, and must not cost the server
+            self._write(content)
+
+    def _write(self, content: bytes) -> None:
         if self._size + len(content) > self._limit_bytes:
-            self._file.close()
             self._path.replace(self._path.with_suffix(".1"))
-            self._file = self._path.open("wb", buffering=0)
+            full, self._file = self._file, self._path.open("wb", buffering=0)
+            full.close()
             self._size = 0
         self._file.write(content)
         self._size += len(content)

@@ -6,14 +6,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.serving.kit import Counter, Shop, open_shop
+from tests.serving.kit import Counter, Shop, open_shop, uv_environment
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory) -> Shop:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where environments are, of all workers together."""
     base = tmp_path_factory.getbasetemp()
-    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base  # all workers use one environment
-    return open_shop(tmp_path_factory.mktemp("shop"), shared / "serving-cache")
+    return (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "serving-cache"
+
+
+@pytest.fixture(scope="session")
+def shop(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> Shop:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("UV_CACHE_DIR", uv_environment()["UV_CACHE_DIR"])
+        return open_shop(tmp_path_factory.mktemp("shop"), cache)
 
 
 @pytest.fixture(scope="session")

@@ -90,10 +90,11 @@ def uv_environment() -> dict[str, str]:
 
 @dataclass(frozen=True)
 class Shop:
-    """What there is to serve. `cache` holds the one environment of all tests."""
+    """What there is to serve. `cache` holds the one environment of all tests, whose interpreter is `python`."""
 
     folder: Path
     cache: Path
+    python: Path
     code: str
     sha: str
     golden: Mapping[str, Any]
@@ -127,7 +128,6 @@ def open_shop(folder: Path, cache: Path) -> Shop:
     at = "models/cancer"
     files = {"requirements.txt": REQUIREMENTS, "predict.py": PREDICT, "offset.py": "VALUE = 1\n"}
     sha = commit(repository, {f"{at}/{name}": text for name, text in files.items()})
-    os.environ.setdefault("UV_CACHE_DIR", uv_environment()["UV_CACHE_DIR"])
     environment = prepare_environment(
         {"requirements": "requirements.txt"},
         model_folder=repository / at,
@@ -139,14 +139,16 @@ def open_shop(folder: Path, cache: Path) -> Shop:
     )
     models = folder / "models"
     models.mkdir()
-    subprocess.run([f"{environment}/bin/python", "-c", MAKE_MODELS, str(models)], check=True)
+    assert environment is not None
+    python = environment / "bin" / "python"
+    subprocess.run([python, "-c", MAKE_MODELS, str(models)], check=True)
     for name, file, content in (
         ("weights", "weights.json", "[1, 10]"),
         ("garbage", "model.joblib", "not a model"),
     ):
         (models / name).mkdir()
         (models / name / file).write_text(content)
-    return Shop(folder, cache, repository.as_uri(), sha, json.loads((models / "golden.json").read_text()))
+    return Shop(folder, cache, python, repository.as_uri(), sha, json.loads((models / "golden.json").read_text()))
 
 
 @dataclass
@@ -209,10 +211,8 @@ class Counter:
 
     def close(self) -> None:
         """Nothing is left behind by a test."""
-        for desired in self.serving.services():
-            self.serving.remove(desired.environment, desired.model)
-        until(lambda: not any(ServerFolder(path.parent).is_held for path in self.home.rglob("lock")), "all has ended")
-        self.serving.close()
+        self.serving.end(within_s=DEADLINE_S)
+        assert not [path for path in self.home.rglob("lock") if ServerFolder(path.parent).is_held]
 
 
 def service(model: str, *shares: tuple[ServedRevision, int]) -> DesiredService:

@@ -31,7 +31,8 @@ port = listening.getsockname()[1]
 listening.close()
 log = ServerLog(Path(sys.argv[2]) / "log")
 keeper = Keeper(server, port=port, model="m", memory_bytes=0, log=log, silence_limit_s=0.5, ready_pause_s=0.02,
-                on_ready=lambda: (Path(sys.argv[2]) / "ready").write_text(str(server.pid)))
+                on_ready=lambda: (Path(sys.argv[2]) / "ready").write_text(str(server.pid)),
+                is_wanted=(Path(sys.argv[2]) / "log").exists)
 signal.signal(signal.SIGTERM, lambda number, frame: keeper.ask_to_stop())
 ended = keeper.run()
 print(ended.exit_code, ended.words)
@@ -68,6 +69,14 @@ def test_a_server_is_ready_once_it_says_so_and_ends_in_peace_when_its_keeper_is_
 
     assert keep(program, tmp_path, stop) == f"{-signal.SIGTERM} It was told to end."
     assert ServerFolder(tmp_path).log_tail(5) == ("almost",)
+
+
+def test_a_home_folder_that_is_removed_takes_its_servers_with_it(tmp_path: Path) -> None:
+    def remove(_keeper: subprocess.Popen[str]) -> None:
+        until((tmp_path / "ready").exists)
+        (tmp_path / "log").unlink()
+
+    assert keep("while True: answer(200)", tmp_path, remove) == f"{-signal.SIGTERM} It is wanted no more."
 
 
 def test_a_server_that_hangs_is_ended(tmp_path: Path) -> None:

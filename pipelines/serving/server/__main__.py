@@ -1,4 +1,4 @@
-"""`python -P …/server/__main__.py <folder of the revision> <listening socket>`"""
+"""`python …/server/__main__.py <folder of the revision> <listening socket>`"""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ NAME = "mlops_model_server"
 
 def main() -> None:
     here = Path(__file__).parent
+    sys.path[:] = [entry for entry in sys.path if Path(entry) != here]  # as `-P` does from Python 3.11 on
     spec = importlib.util.spec_from_file_location(NAME, here / "__init__.py", submodule_search_locations=[str(here)])
     assert spec is not None
     assert spec.loader is not None
