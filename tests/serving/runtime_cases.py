@@ -1,4 +1,4 @@
-"""`python runtime_cases.py <folder of the server program> <scratch>`: each kind of model file, loaded as the server does.
+"""`python runtime_cases.py <folder of the server program> <scratch>`: each kind of model file, loaded as it is served.
 
 Runs in an environment with the libraries of all runtimes. Prints for each case what the loaded model says, and what
 the model said that was saved.
