@@ -38,7 +38,8 @@ class Serving(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """`address` is `http://127.0.0.1:<port>`; only what is ready is a backend. `percent` is its share of requests."""
+    """`address` is `http://127.0.0.1:<port>`; only what is ready is a backend. `percent` is its share of requests.
+    `revision_id` names the revision in its place, as one version may serve in several: `staging/churn/v1.3.0-…`."""
 
     revision_id: str
     address: str

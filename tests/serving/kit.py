@@ -126,7 +126,12 @@ def open_shop(folder: Path, cache: Path) -> Shop:
     """Builds the environment of the tests, and models in it."""
     repository = folder / "repository"
     at = "models/cancer"
-    files = {"requirements.txt": REQUIREMENTS, "predict.py": PREDICT, "offset.py": "VALUE = 1\n"}
+    files = {
+        "requirements.txt": REQUIREMENTS,
+        "conflicting.txt": "kserve==0.10.0\n",
+        "predict.py": PREDICT,
+        "offset.py": "VALUE = 1\n",
+    }
     sha = commit(repository, {f"{at}/{name}": text for name, text in files.items()})
     environment = prepare_environment(
         {"requirements": "requirements.txt"},

@@ -14,6 +14,7 @@ from subprocess import run
 import psutil
 import pytest
 
+from bot.domain.errors import TransientError
 from bot.domain.serving import ObservedService, RevisionState, Traffic
 from bot.ports.serving import Backend
 from bot.serving.manifest import manifests
@@ -139,6 +140,10 @@ def test_a_server_that_takes_more_memory_than_it_may_is_ended_with_words(counter
         ({"sha": "0" * 40}, f"The code of {'0' * 12} could not be fetched from file:"),
         ({"model_path": "../.."}, "The model's path `../..` leads out of the repository."),
         ({"environment": {"requirements": "none.txt"}}, "There is no requirements file `none.txt`"),
+        (
+            {"environment": {"requirements": "conflicting.txt"}},
+            "The requirements cannot be installed (models/cancer/conflicting.txt line 1, `kserve==0.10.0` with kserve",
+        ),
         ({"environment": {"python": "3.99"}}, "There is no Python 3.99 for this model:"),
     ],
 )
@@ -190,7 +195,9 @@ def test_what_is_desired_is_durable_and_what_is_unknown_is_gone(own_counter: Cou
     desired = service("cancer", (first, 0), (second, 100))
     own_counter.serving.apply(desired)
     other = Counter(own_counter.home, shop)
+    stored = json.loads((own_counter.home / "serving" / "desired" / "staging" / "cancer.json").read_text())
 
+    assert stored == {"apiVersion": "v1", "kind": "List", "items": manifests(desired)}
     assert other.serving.desired("staging", "cancer") == desired
     assert other.serving.services() == [desired]
     assert [one.state for one in other.serving.observe("staging", "cancer").revisions] == [STARTING, STARTING]
@@ -233,6 +240,13 @@ def test_a_shares_traffic_is_counted_since_it_changed(own_counter: Counter, shop
     assert serving.traffic("staging", "cancer", candidate.id) == Traffic()
     serving.entered("staging/cancer/unknown")
     serving.left("staging/cancer/unknown", status=200, elapsed_s=0.1)
+
+
+def test_serving_is_healthy_while_it_is_supervised(own_counter: Counter) -> None:
+    with pytest.raises(TransientError, match="The supervisor of the model servers does not run"):
+        own_counter.serving.check_health()
+    own_counter.serving.start()
+    own_counter.serving.check_health()
 
 
 def test_the_logs_of_what_has_ended_are_kept_for_a_while(own_counter: Counter, shop: Shop) -> None:
