@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -32,6 +31,7 @@ from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry, Reaction, Reply, Waiver, reply_id
 from bot.domain.gate import find_gate, parse_gate
 from bot.domain.run import Phase, Run
+from bot.domain.server_rules import refusal_of_override, waiver_lasts
 from bot.domain.words import listed, quoted
 from bot.markdown import command_lines
 from bot.usecases import ordering
@@ -45,7 +45,6 @@ from bot.usecases.writes import Writes
 
 log = structlog.get_logger()
 
-WAIVER_DAYS = 30
 ON_MERGED = (Deploy, Approve, Reject, Rollback, Cancel, Override, Status, Help)  # what is merged can be deployed
 MOST_LEDGER_ENTRIES = 2000  # that are looked through for when a fork's head was seen
 
@@ -232,11 +231,15 @@ def _help(_command: Help, _situation: Situation, _writes: Writes) -> Answer:
 
 
 def _override(command: Override, situation: Situation, writes: Writes) -> Answer:
-    change, now = situation.change, situation.world.clock()
+    change, world, now = situation.change, situation.world, situation.world.clock()
+    policy = world.policy_of(change.repository)
+    refusal = refusal_of_override(situation.author, policy, is_member=world.forge_of(change.repository).is_member)
+    if refusal is not None:
+        raise refusal
     runs = newest_runs(situation, None)
     gates = {text: parse_gate(text) for run in runs for text in run.gates}
     gate = find_gate(list(gates.values()), command.gate)
-    expires = now + timedelta(days=WAIVER_DAYS)
+    expires = now + waiver_lasts(policy)
     models = [run.model for run in runs if gate.text in run.gates]
     writes.waivers += [
         Waiver(change.repository, change.number, model, gate.text, command.reason, situation.author, now, expires)

@@ -14,7 +14,13 @@ from bot.comments.render import MARKER, render_checks, render_comment
 from bot.domain.check import Check, CheckStatus, Conclusion
 from bot.domain.feedback import Reply, Shown, SubjectFeedback
 from bot.domain.report import Report
-from bot.domain.report_checks import NOTICE_CHECK, actions_of
+from bot.domain.report_checks import (
+    NOTICE_CHECK,
+    actions_of,
+    deployment_check_name,
+    is_deployment_check,
+    moved_check,
+)
 from bot.ports.store import Claim
 from bot.usecases.deployments.on_forge import show_on_forge
 from bot.usecases.reports import subject_report
@@ -22,6 +28,7 @@ from bot.usecases.world import World
 
 log = structlog.get_logger()
 
+_OPEN = (None, Conclusion.ACTION_REQUIRED)  # conclusions of checks that will change
 Sent = Mapping[str, tuple[str, str]]
 
 
@@ -98,7 +105,9 @@ def _pause_until(report: Report, feedback: SubjectFeedback, world: World) -> dat
     """When progress may be sent again, where a forge counts calls; an end is sent at once."""
     every_s = world.forge_of(feedback.subject.repository).capabilities.progress_every_s
     sent_at = feedback.shown.sent_at
-    if not every_s or sent_at is None or all(model.run.phase.is_final for model in report.models):
+    moves = [not model.run.phase.is_final for model in report.models]
+    moves += [line.deployment.phase.holds_turn for line in report.deployments]
+    if not every_s or sent_at is None or not any(moves):
         return None
     again_at = sent_at + timedelta(seconds=every_s)
     return again_at if world.clock() < again_at else None
@@ -123,8 +132,21 @@ def _put_checks(report: Report, feedback: SubjectFeedback, world: World) -> Show
         older = replace(feedback, subject=replace(subject, sha=sha), notice=None)
         checks = [check for check in _rendered(subject_report(older, world), world) if _place(check) in known]
         sent = _put_each(checks, subject.repository, known, world)
-        shown.update((_place(check), sent[_place(check)]) for check in checks if check.conclusion is None)
+        shown.update((_place(check), sent[_place(check)]) for check in checks if check.conclusion in _OPEN)
+    _put_each(_left_behind(known, shown, report), subject.repository, known, world)
     return replace(feedback.shown, checks=shown)
+
+
+def _left_behind(known: Sent, shown: Sent, report: Report) -> list[Check]:
+    """Checks of deployments that are about another commit now: they must neither wait nor keep their buttons."""
+    checks = []
+    for place in sorted(known.keys() - shown.keys()):
+        sha, _, name = place.partition("/")
+        if is_deployment_check(name):
+            lines = [line for line in report.deployments if deployment_check_name(line.deployment) == name]
+            deployment = lines[0].deployment if lines and lines[0].deployment.sha != sha else None
+            checks.append(moved_check(name, sha, report.links, deployment))
+    return checks
 
 
 def _taken_back(sha: str, page: str) -> Check:
@@ -158,7 +180,9 @@ def _put_comment(report: Report, feedback: SubjectFeedback, shown: Shown, world:
     assert subject.number is not None
     change = world.store.change(subject.repository, subject.number)
     forge = world.forge_of(subject.repository)
-    has_words = report.models or (report.notice is not None and report.notice.conclusion != "neutral")
+    has_words = (
+        report.models or report.deployments or (report.notice is not None and report.notice.conclusion != "neutral")
+    )
     if change is None:
         return shown
     is_said_by_check = not has_words and (forge.capabilities.checks_on_forks or not change.from_fork)

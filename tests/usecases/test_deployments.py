@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from bot.domain.change import ChangeState
+from bot.domain.check import Conclusion
 from bot.domain.deployment import EXPIRES_AFTER, Deployment, DeploymentPhase
 from bot.domain.errors import UserError
 from bot.domain.result import Failure, FailureKind
 from bot.domain.run import Run
+from bot.domain.server_policy import EnvironmentPolicy, RepositoryPolicy
 from bot.domain.version import VersionPhase
 from bot.ports.store import Kind
 from bot.usecases.deployments.loop import give_up
@@ -106,7 +110,7 @@ def test_a_deployment_without_approvals_registers_a_version_serves_it_and_record
     deployed.carry_out(on_its_way)
 
     live = deployed.newest()
-    assert "`churn` to `staging` at" in answer
+    assert "`churn` to `staging` is accepted as" in answer
     assert on_its_way.phase is DeploymentPhase.DEPLOYING
     assert (live.phase, live.version, live.digest) == (DeploymentPhase.LIVE, "v1.1.0", DIGEST)
     assert live.assignment == "churn#staging#1"
@@ -154,7 +158,7 @@ def test_what_is_not_trained_yet_is_deployed_when_it_is(deployed: Deployments):
     waiting = deployed.phase()
     deployed.end(deployed.place.run(sha), digest="e" * 64)
 
-    assert "still being trained" in answer
+    assert "it goes live when its run has ended well and met its gates" in answer
     assert waiting is DeploymentPhase.WAITING_FOR_RUN
     assert deployed.phase() is DeploymentPhase.DEPLOYING
 
@@ -490,3 +494,51 @@ def test_a_deployment_that_can_not_be_driven_ends_with_a_word(deployed: Deployme
 
     assert deployed.phase() is DeploymentPhase.FAILED
     assert "not your fault" in deployed.newest().words
+
+
+def test_the_check_that_asks_for_approval_follows_the_change_and_leaves_nothing_waiting_behind(deployed: Deployments):
+    deployed.say("/deploy production")
+    asked = deployed.place.checks(deployed.head)["mlops/churn/production"]
+    sha = deployed.place.commit("better", churn__train_py="print('newest')")
+    deployed.place.look()
+    deployed.end(deployed.place.run(sha), digest="e" * 64)
+
+    left = deployed.place.checks(deployed.head)["mlops/churn/production"]
+    there = deployed.place.checks(sha)["mlops/churn/production"]
+
+    assert (asked.conclusion, there.conclusion) == (Conclusion.ACTION_REQUIRED, Conclusion.ACTION_REQUIRED)
+    assert (left.conclusion, left.title) == (
+        Conclusion.NEUTRAL,
+        f"Follows the change: it is now about {sha[:10]}",
+    )
+
+
+def test_the_servers_policy_asks_for_more_than_the_base_branch(deployed: Deployments):
+    policy = RepositoryPolicy(
+        environments={"staging": EnvironmentPolicy(approvals=2, approvers=("bob", "carol"))},
+        allowed_environments=("staging",),
+    )
+    deployed.place.world = replace(deployed.place.world, policy_of=lambda _repository: policy)
+
+    refused = deployed.say("/deploy production")
+    deployed.say("/deploy staging")
+    deployed.say("/approve", author="bob")
+    dave = deployed.say("/approve", author="dave")
+    waiting = deployed.phase()
+    deployed.say("/approve", author="carol")
+
+    assert "`production`" in refused
+    assert "may not approve here" in dave
+    assert waiting is DeploymentPhase.WAITING_FOR_APPROVAL
+    assert deployed.phase() is DeploymentPhase.DEPLOYING
+
+
+def test_invariant_8_a_forks_model_is_deployed_only_once_it_is_merged(deployed: Deployments):
+    change = replace(deployed.place.change, from_fork=True)
+    with deployed.place.store.transaction() as tx:
+        tx.save_change(change)
+
+    answer = deployed.say("/deploy staging")
+
+    assert "comes from a fork" in answer
+    assert deployed.all() == []

@@ -13,7 +13,7 @@ _STATES = {
     Conclusion.SUCCESS: "success",
     Conclusion.NEUTRAL: "success",  # it has no neutral, and what says nothing must not block a merge
     Conclusion.FAILURE: "failure",
-    Conclusion.ACTION_REQUIRED: "failure",
+    Conclusion.ACTION_REQUIRED: "pending",  # it waits for people, and has not failed
     Conclusion.CANCELED: "error",
 }
 

@@ -20,7 +20,7 @@ _STATES = {
     Conclusion.FAILURE: "failed",
     Conclusion.NEUTRAL: "success",  # there is none that lets a merge pass and is not a success; the words say it
     Conclusion.CANCELED: "canceled",
-    Conclusion.ACTION_REQUIRED: "failed",
+    Conclusion.ACTION_REQUIRED: "pending",  # it waits for people, and has not failed
 }
 _WORDS = {Conclusion.NEUTRAL: "Neutral: ", Conclusion.ACTION_REQUIRED: "Action required: "}
 

@@ -42,6 +42,27 @@ def barred_from(deployment: Deployment, world: World) -> dict[str, str]:
     return {**dict.fromkeys(sorted(authors), AUTHOR), deployment.requested_by: REQUESTER}
 
 
+def seen_standing(deployment: Deployment, world: World) -> ApprovalStanding:
+    """By what is stored alone, for pages, which are looked at twice a second: whoever approved was allowed to when they
+    did, and is looked at again before the deployment starts."""
+    found = world.store.approvals(deployment.id)
+    return standing_of(
+        deployment.rule,
+        found,
+        thing=deployment.thing,
+        barred=known_authors(deployment, world),
+        allowed=frozenset(approval.by for approval in found),
+    )
+
+
+def known_authors(deployment: Deployment, world: World) -> dict[str, str]:
+    """As `barred_from`, without those that only the forge knows: further authors of the change's commits."""
+    change = None
+    if deployment.number is not None:
+        change = world.store.change(deployment.repository, deployment.number)
+    return {**({change.author: AUTHOR} if change is not None else {}), deployment.requested_by: REQUESTER}
+
+
 def allowed_of(rule: DeployEnvironment, people: Iterable[str], repository: str, world: World) -> frozenset[str]:
     forge = world.forge_of(repository)
     return frozenset(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import datetime
 
-from bot.comments.escape import prose
+from bot.comments.answers import render_deploy_answer, render_gate_refusal
 from bot.domain.command import Approve, Deploy, Reject, Rollback
 from bot.domain.deployment import Deployment, DeploymentPhase
 from bot.domain.errors import UserError
 from bot.domain.words import listed, quoted
 from bot.usecases.changes import subject_of
 from bot.usecases.deployments.decisions import Voice, approve_one, reject_one, waiting_for_approval
+from bot.usecases.deployments.lines import deployment_line
 from bot.usecases.deployments.looks import GatesMissed
 from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback
 from bot.usecases.situation import Answer, Situation
@@ -32,7 +33,7 @@ def deploy(command: Deploy, situation: Situation, writes: Writes) -> Answer:
     try:
         asked = ask_deployment(ask, situation.world)
     except GatesMissed as missed:
-        return Answer(prose(f"{missed.problem} {missed.fix}"), is_refusal=True)
+        return Answer(_refusal(missed, command.environment, situation), is_refusal=True)
     for one in asked:
         take(one, writes, now=situation.world.clock())
     writes.show(subject_of(situation.change))
@@ -67,33 +68,25 @@ def take(asked: Asked, writes: Writes, *, now: datetime) -> None:
 
 
 def asked_line(asked: Asked, world: World) -> str:
-    deployment = asked.deployment
-    link = f"[`{deployment.id}`]({world.links.deployment(deployment.id)})"
-    what = f"{quoted(deployment.model)} to {quoted(deployment.environment)}"
-    if not asked.is_new:
-        return f"- {what} is on its way already, as {link}."
-    pinned = f" at `{deployment.sha[:10]}`" if not deployment.version else f" {quoted(deployment.version)}"
-    return f"- {what}{pinned} as {link}: {_next_step(asked)}"
+    return render_deploy_answer(
+        deployment_line(asked.deployment, world),
+        links=world.links,
+        is_new=asked.is_new,
+        waits_for_run=asked.runs[0].id if asked.runs else "",
+        superseded=len(asked.superseded),
+    )
 
 
-def _next_step(asked: Asked) -> str:
-    deployment = asked.deployment
-    if deployment.phase is DeploymentPhase.WAITING_FOR_RUN:
-        ordered = f"it is being trained first (`{asked.runs[0].id}`)" if asked.runs else "it is still being trained"
-        return f"{ordered}, and deployed when its gates are met{_approvals_needed(deployment, also=True)}."
-    if deployment.phase is DeploymentPhase.WAITING_FOR_APPROVAL:
-        return f"it waits for{_approvals_needed(deployment)}."
-    return "it starts now, or as soon as it is its turn."
-
-
-def _approvals_needed(deployment: Deployment, *, also: bool = False) -> str:
-    rule = deployment.rule
-    if not rule.approvals:
-        return ""
-    number = "one approval" if rule.approvals == 1 else f"{rule.approvals} approvals"
-    people = f" by {listed(list(rule.approvers))}" if rule.approvers else " by somebody who may write"
-    how = f" (`/approve {deployment.environment}`)"
-    return f" and it has {number}{people}{how}" if also else f" {number}{people}{how}"
+def _refusal(missed: GatesMissed, environment: str, situation: Situation) -> str:
+    world = situation.world
+    return render_gate_refusal(
+        missed.judgement,
+        model=missed.run.model,
+        environment=environment,
+        run_id=missed.run.id,
+        links=world.links,
+        overriders=world.policy_of(situation.change.repository).override_by or (),
+    )
 
 
 def approve(command: Approve, situation: Situation, writes: Writes) -> Answer:

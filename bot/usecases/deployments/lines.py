@@ -8,7 +8,7 @@ from bot.domain.feedback import Subject
 from bot.domain.report_deployments import DeploymentLine, shown_deployments
 from bot.domain.report_versions import VersionFacts, facts_of_result, facts_of_version
 from bot.domain.run import Phase, StepProgress
-from bot.usecases.deployments.approvals import approval_standing, barred_from
+from bot.usecases.deployments.approvals import approval_standing, barred_from, known_authors, seen_standing
 from bot.usecases.deployments.incumbents import serving_version
 from bot.usecases.world import World
 
@@ -24,19 +24,26 @@ def deployment_lines(subject: Subject, world: World) -> list[DeploymentLine]:
     return [deployment_line(deployment, world) for deployment in shown_deployments(own)]
 
 
-def deployment_line(deployment: Deployment, world: World) -> DeploymentLine:
+def deployment_line(deployment: Deployment, world: World, *, asks_forge: bool = True) -> DeploymentLine:
+    """Without asking the forge, who may approve is taken from what is stored, see `seen_standing`."""
     waits = deployment.phase is DeploymentPhase.WAITING_FOR_APPROVAL
     live = serving_version(deployment.repository, deployment.model, deployment.environment, world)
     return DeploymentLine(
         deployment=deployment,
-        approved_by=approval_standing(deployment, world).counted if deployment.phase.is_active else (),
-        barred=barred_from(deployment, world) if waits else {},
+        approved_by=_approved_by(deployment, world, asks_forge=asks_forge),
+        barred=(barred_from if asks_forge else known_authors)(deployment, world) if waits else {},
         place=world.store.place_in_line(deployment) + 1 if deployment.phase is DeploymentPhase.WAITING_FOR_TURN else 0,
         progress=_progress(deployment, world),
         candidate=_candidate(deployment, world),
         live=facts_of_version(live.lock, environment=deployment.environment) if live is not None else None,
         request_body=_request_body(deployment, world),
     )
+
+
+def _approved_by(deployment: Deployment, world: World, *, asks_forge: bool) -> tuple[str, ...]:
+    if not asks_forge:
+        return seen_standing(deployment, world).counted
+    return approval_standing(deployment, world).counted if deployment.phase.is_active else ()
 
 
 def _candidate(deployment: Deployment, world: World) -> VersionFacts | None:

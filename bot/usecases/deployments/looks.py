@@ -11,6 +11,7 @@ from bot.domain.errors import UserError
 from bot.domain.gate import Judgement, Verdict
 from bot.domain.project import Deploy, DeployEnvironment
 from bot.domain.run import Run
+from bot.domain.server_rules import deploy_by_server, refusal_of_environment, refusal_of_server, rule_for
 from bot.domain.words import quoted
 from bot.usecases.deployments.targets import (
     Place,
@@ -62,8 +63,8 @@ def look_at(place: Place, model_name: str, environment: str, world: World) -> Ca
     model = project.model(model_name)
     if model is None:
         raise UserError(f"There is no model {quoted(model_name)} here any more.")
-    deploy = deployable(place, model, policy)
-    rule = _rule(place, deploy, model.name, environment)
+    deploy = served_by(place, deployable(place, model, policy), world)
+    rule = rule_of(place, deploy, model.name, environment, world)
     run = newest_run(place, model_name, world)
     if run is None or not run.phase.is_final:
         return NotYet(run, rule, deploy)
@@ -79,8 +80,22 @@ def look_at(place: Place, model_name: str, environment: str, world: World) -> Ca
     return Candidate(run, judgement, rule, deploy)
 
 
-def _rule(place: Place, deploy: Deploy, model: str, environment: str) -> DeployEnvironment:
-    rule = environment_of(deploy, environment, model)
+def served_by(place: Place, deploy: Deploy, world: World) -> Deploy:
+    """With the limits that the server's policy sets. Raises UserError for a model server that asks for more."""
+    policy = world.policy_of(place.repository.key)
+    refusal = refusal_of_server(deploy, policy)
+    if refusal is not None:
+        raise refusal
+    return deploy_by_server(deploy, policy)
+
+
+def rule_of(place: Place, deploy: Deploy, model: str, environment: str, world: World) -> DeployEnvironment:
+    """What the base branch and the server ask together. Raises UserError where nothing may be deployed."""
+    policy = world.policy_of(place.repository.key)
+    rule = rule_for(environment_of(deploy, environment, model), policy, environment)
+    refusal = refusal_of_environment(environment, policy, rule)
+    if refusal is not None:
+        raise refusal
     change = place.change
     if change is None or change.state is not ChangeState.OPEN:
         return rule

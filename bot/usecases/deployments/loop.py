@@ -77,7 +77,7 @@ def _end_early(deployment: Deployment, world: World) -> Move | None:
 def _wait(deployment: Deployment, world: World) -> Move:
     """For its run, then for approval, then for its turn: all looked at anew each time."""
     now = world.clock()
-    if deployment.kind is DeploymentKind.ROLLBACK:
+    if deployment.kind is DeploymentKind.ROLLBACK or deployment.version_id:  # a version that is registered already
         return _take_turn(deployment, world)
     try:
         place, _change = place_of_deployment(deployment, world)

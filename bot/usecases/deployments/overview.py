@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
-from bot.comments.prediction import GOLDEN_LIMIT_BYTES, request_body
-from bot.domain.approval import Approval, ApprovalStanding, Decision, standing_of
+from bot.domain.approval import Approval, Decision
 from bot.domain.deployment import Deployment, DeploymentPhase
-from bot.domain.gate import Judgement
 from bot.domain.report_deployments import DeploymentLine
-from bot.domain.report_versions import VersionFacts, facts_of_result, facts_of_version
-from bot.domain.run import Phase, Run, StepProgress
+from bot.domain.report_versions import VersionFacts, facts_of_version
 from bot.domain.serving import ObservedRevision, Traffic
 from bot.domain.version import Assignment, Version
-from bot.usecases.deployments.approvals import AUTHOR, REQUESTER
+from bot.usecases.deployments.approvals import seen_standing
 from bot.usecases.deployments.incumbents import serving_assignment, version_at
-from bot.usecases.reports import files_run, judgement_now
+from bot.usecases.deployments.lines import deployment_line
+from bot.usecases.reports import judgement_now
 from bot.usecases.world import World
-
-GOLDEN_FILE = "golden.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,20 +53,13 @@ class ServedPlace:
 
 
 def seen_line(deployment: Deployment, world: World) -> DeploymentLine:
-    """As `lines.deployment_line`, by what is stored alone: a page is looked at twice a second, and forges count calls.
-    Who may approve was asked when they did, and is asked again before the deployment starts."""
+    """With the gates of what it brings, and for one that is live with what served before it. Asks no forge."""
     run = world.store.run(deployment.run_id) if deployment.run_id else None
-    is_waiting = deployment.phase is DeploymentPhase.WAITING_FOR_TURN
-    return DeploymentLine(
-        deployment=deployment,
-        approved_by=seen_standing(deployment, world).counted,
-        barred=_known_authors(deployment, world) if deployment.phase is DeploymentPhase.WAITING_FOR_APPROVAL else {},
-        place=world.store.place_in_line(deployment) + 1 if is_waiting else 0,
-        progress=_progress(deployment, world),
-        candidate=_candidate(deployment, run, world),
-        live=_live(deployment, world),
-        judgement=_judgement(run, world),
-        request_body=_request_body(run, world) if deployment.phase is DeploymentPhase.LIVE else "",
+    line = deployment_line(deployment, world, asks_forge=False)
+    return replace(
+        line,
+        live=_before(deployment, world) if deployment.phase is DeploymentPhase.LIVE else line.live,
+        judgement=judgement_now(run, world) if run is not None and run.result is not None else None,
     )
 
 
@@ -78,69 +67,10 @@ def seen_lines(deployments: Sequence[Deployment], world: World) -> list[Deployme
     return [seen_line(deployment, world) for deployment in deployments]
 
 
-def seen_standing(
-    deployment: Deployment, world: World, *, approvals: Sequence[Approval] | None = None
-) -> ApprovalStanding:
-    """What approvals come to by what is stored: whoever gave one was allowed to when they gave it."""
-    found = world.store.approvals(deployment.id) if approvals is None else approvals
-    return standing_of(
-        deployment.rule,
-        found,
-        thing=deployment.thing,
-        barred=_known_authors(deployment, world),
-        allowed=frozenset(approval.by for approval in found),
-    )
-
-
-def _known_authors(deployment: Deployment, world: World) -> dict[str, str]:
-    change = None
-    if deployment.number is not None:
-        change = world.store.change(deployment.repository, deployment.number)
-    return {**({change.author: AUTHOR} if change is not None else {}), deployment.requested_by: REQUESTER}
-
-
-def _progress(deployment: Deployment, world: World) -> tuple[StepProgress, ...]:
-    """Of its pipeline: from the engine while it runs, from its result afterwards."""
-    run = world.store.run(deployment.pipeline_run) if deployment.pipeline_run else None
-    if run is None:
-        return ()
-    if run.phase in (Phase.STARTING, Phase.RUNNING):
-        return world.engine.observe([run.id])[run.id].steps
-    steps = run.result.steps if run.result is not None else ()
-    return tuple(StepProgress(step.name, step.state, step.started_at, step.ended_at) for step in steps)
-
-
-def _candidate(deployment: Deployment, run: Run | None, world: World) -> VersionFacts | None:
-    version = world.store.version(deployment.version_id) if deployment.version_id else None
-    if version is not None:
-        return facts_of_version(version.lock)
-    if run is None or run.result is None:
-        return None
-    return facts_of_result(run.result, sha=run.sha)
-
-
-def _live(deployment: Deployment, world: World) -> VersionFacts | None:
-    """What serves in its place; of one that is live itself, what served before."""
-    assignment = serving_assignment(deployment.repository, deployment.model, deployment.environment, world)
-    if assignment is not None and assignment.deployment_id == deployment.id:
-        former = world.store.deployment(deployment.replaces) if deployment.replaces else None
-        version = world.store.version(former.version_id) if former is not None else None
-    elif assignment is not None:
-        version = version_at(deployment.repository, deployment.model, assignment.commit_sha, world)
-    else:
-        version = None
+def _before(deployment: Deployment, world: World) -> VersionFacts | None:
+    former = world.store.deployment(deployment.replaces) if deployment.replaces else None
+    version = world.store.version(former.version_id) if former is not None else None
     return None if version is None else facts_of_version(version.lock, environment=deployment.environment)
-
-
-def _judgement(run: Run | None, world: World) -> Judgement | None:
-    return None if run is None or run.result is None else judgement_now(run, world)
-
-
-def _request_body(run: Run | None, world: World) -> str:
-    if run is None or run.result is None or not run.result.golden_rows:
-        return ""
-    content = world.artifacts.read(files_run(run), GOLDEN_FILE, limit_bytes=GOLDEN_LIMIT_BYTES + 1)
-    return "" if content is None else request_body(content)
 
 
 def served_places(
@@ -163,7 +93,7 @@ def environments(world: World) -> list[str]:
 def decisions_of(deployment: Deployment, world: World) -> list[tuple[Approval, str]]:
     """Each decision that somebody made, and why it does not count; "" for one that does."""
     approvals = world.store.approvals(deployment.id)
-    refused = seen_standing(deployment, world, approvals=approvals).refused
+    refused = seen_standing(deployment, world).refused
     return [(approval, _why_not(approval, deployment, refused.get(approval.by, ""))) for approval in approvals]
 
 

@@ -14,7 +14,7 @@ from bot.domain.run import Run
 from bot.domain.version import Version, parse_number
 from bot.domain.words import listed, quoted
 from bot.usecases.deployments.incumbents import former_version, registered, serving_version
-from bot.usecases.deployments.looks import Candidate, NotYet, look_at, with_candidate
+from bot.usecases.deployments.looks import Candidate, NotYet, look_at, rule_of, served_by, with_candidate
 from bot.usecases.deployments.targets import Place, deployable, environment_of, newest_run, place_of, project_at
 from bot.usecases.ordering import named_model, order_training
 from bot.usecases.world import World
@@ -141,7 +141,7 @@ def ask_rollback(ask: Ask, version_text: str | None, world: World) -> Asked:
     name = named_model(project, ask.model).name if ask.model else _only_served(ask, world)
     model = project.model(name)
     if model is not None:
-        environment_of(deployable(place, model, policy), ask.environment, name)
+        rule_of(place, served_by(place, deployable(place, model, policy), world), name, ask.environment, world)
     version = _version_back(ask, name, version_text, world)
     now = world.clock()
     deployment = Deployment(

@@ -9,6 +9,7 @@ from functools import partial
 
 import structlog
 
+from bot.comments.model_card import model_card
 from bot.domain.change import Repository
 from bot.domain.deployment import Deployment
 from bot.domain.errors import TransientError, UserError
@@ -28,12 +29,14 @@ from bot.domain.version import (
 )
 from bot.ports.registry import Record, TaggedVersion, TagTaken
 from bot.ports.store import Claim, Kind, Transaction
+from bot.usecases.deployments.incumbents import PRODUCTION, serving_version
 from bot.usecases.deployments.targets import has_ended_well, trained_of
 from bot.usecases.reports import judgement_now
 from bot.usecases.world import World
 
 log = structlog.get_logger()
 
+CARD_FILE = "MODEL_CARD.md"  # beside the model in the run's prefix, and in the version's commit
 TAKEN_RETRY_S = 0.2
 LOOK_AGAIN_S = 3600.0
 
@@ -160,7 +163,23 @@ def _register(version: Version, repository: Repository, world: World) -> TaggedV
     if there is not None:
         return there
     lock = replace(version.lock, number=planned_number(version, record))
-    return world.registry.register(repository, lock, card="", by=version.by, at=version.at)
+    card = card_of(version, lock, world)
+    tagged = world.registry.register(repository, lock, card=card, by=version.by, at=version.at)
+    world.artifacts.write(lock.run_id, CARD_FILE, card.encode())
+    return tagged
+
+
+def card_of(version: Version, lock: VersionLock, world: World) -> str:
+    """Approvals are given later, and are in the ledger: the card says who asked, and how it was measured."""
+    production = serving_version(version.repository, lock.model, PRODUCTION, world)
+    run = world.store.run(lock.run_id)
+    return model_card(
+        lock,
+        production=production.lock if production is not None else None,
+        judgement=judgement_now(run, world) if run is not None and run.result is not None else None,
+        requested_by=version.by,
+        repository=version.repository,
+    )
 
 
 def _same_model(record: Record, version: Version) -> TaggedVersion | None:

@@ -44,7 +44,6 @@ def test_a_check_becomes_a_status_with_its_name_words_and_address(it: Workshop, 
         (Conclusion.FAILURE, "failed", "A title"),
         (Conclusion.CANCELED, "canceled", "A title"),
         (Conclusion.NEUTRAL, "success", "Neutral: A title"),
-        (Conclusion.ACTION_REQUIRED, "failed", "Action required: A title"),
     ],
 )
 def test_each_conclusion_has_a_state_and_what_has_none_is_said_in_words(
@@ -54,6 +53,13 @@ def test_each_conclusion_has_a_state_and_what_has_none_is_said_in_words(
         it.forge.put_check(change.repository, one, known_id=None)
 
     assert [(status.state, status.description) for status in shown(it)] == [(state, words)]
+
+
+def test_what_needs_action_is_pending_so_that_it_does_not_look_failed(it: Workshop, change: Change) -> None:
+    it.forge.put_check(change.repository, done(change.head_sha, Conclusion.ACTION_REQUIRED), known_id=None)
+
+    (status,) = shown(it)
+    assert (status.state, status.description) == ("pending", "Action required: A title")
 
 
 def test_progress_in_the_same_state_is_not_sent_because_gitlab_refuses_it(it: Workshop, change: Change) -> None:
