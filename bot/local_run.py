@@ -51,7 +51,7 @@ def run_here(folder: Path, request: Request, settings: Settings) -> int:
             click.echo(note, err=True)
         from bot.comments.render import render_comment  # takes a while, and now there is time: the runs have begun
 
-        ended = _follow(bot, [run.id for run in runs])
+        ended = follow(bot, [run.id for run in runs])
         report = _report(bot, ended)
         _print(render_comment(report, limit=COMMENT_LIMIT))
         return _exit_code(report)
@@ -103,7 +103,7 @@ def _uncommitted_note(bot: LocalBot) -> str | None:
     return f"{note}; the gates that count are those of {plain(change.target_branch)} at {bot.committed_sha[:10]}"
 
 
-def _follow(bot: LocalBot, run_ids: Sequence[str]) -> list[Run]:
+def follow(bot: LocalBot, run_ids: Sequence[str]) -> list[Run]:
     """Drive the runs to their end; Ctrl-C cancels them."""
     from rich.console import Console
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -16,6 +18,19 @@ def ask(settings: Settings, method: str, path: str, *, missing: tuple[str, str] 
 
     Raises UserError when nothing answers there or it is refused, TransientError for what may pass.
     """
+    with _answer(settings, method, path, missing, **sent) as answer:
+        content = answer.read()
+        return answer.json() if content else None
+
+
+def ask_lines(settings: Settings, path: str, **sent: Any) -> Iterator[str]:
+    """The lines of a long answer, as they come. Raises as `ask` does."""
+    with _answer(settings, "GET", path, NO_CHANGE, **sent) as answer:
+        yield from answer.iter_lines()
+
+
+@contextmanager
+def _answer(settings: Settings, method: str, path: str, missing: tuple[str, str], **sent: Any) -> Iterator[Any]:
     import httpx
 
     from bot.domain.errors import TransientError, UserError
@@ -25,19 +40,20 @@ def ask(settings: Settings, method: str, path: str, *, missing: tuple[str, str] 
     headers = {"authorization": f"Bearer {settings.access_token}"}
     try:
         # loopback: a proxy of the environment must not get the token
-        with httpx.Client(trust_env=False, timeout=TIMEOUT_S) as client:
-            answer = client.request(method, f"{address}{path}", headers=headers, **sent)
+        with (
+            httpx.Client(trust_env=False, timeout=TIMEOUT_S) as client,
+            client.stream(method, f"{address}{path}", headers=headers, **sent) as answer,
+        ):
+            if not answer.is_success:
+                answer.read()
+                raise _refusal(address, answer, missing)
+            yield answer
     except httpx.ConnectError as error:
         raise UserError(
             f"Nothing answers at {address}: the service is not running.", "Start it: mlops-bot serve"
         ) from error
     except httpx.HTTPError as error:
         raise TransientError(f"The service at {address} did not answer: {error}.") from error
-    if answer.is_success:
-        return answer.json() if answer.content else None
-    if answer.status_code >= 500:
-        raise TransientError(f"The service at {address} answered {answer.status_code}. Its log tells why.")
-    raise _refusal(answer.status_code, _words(answer), missing)
 
 
 def is_running(settings: Settings) -> bool:
@@ -69,9 +85,12 @@ def _words(answer: Any) -> dict[str, str]:
     return {name: str(value) for name, value in words.items()} if isinstance(words, dict) else {}
 
 
-def _refusal(status: int, words: dict[str, str], missing: tuple[str, str]) -> Exception:
-    from bot.domain.errors import UserError
+def _refusal(address: str, answer: Any, missing: tuple[str, str]) -> Exception:
+    from bot.domain.errors import TransientError, UserError
 
+    status, words = answer.status_code, _words(answer)
+    if status >= 500:
+        return TransientError(f"The service at {address} answered {status}. Its log tells why.")
     if status == 404:
         return UserError(*missing)
     if status == 401:

@@ -13,6 +13,7 @@ from bot.usecases.doctor import checks_of, examine
 from bot.usecases.explain import Explanation, explain_change, explain_event
 from bot.usecases.reports import run_report
 from bot.usecases.world import World
+from bot.web import api_deployments
 from bot.web.api_models import (
     ChangeOut,
     CommentIn,
@@ -28,12 +29,13 @@ from bot.web.api_models import (
 from bot.web.health import check_overdue
 from bot.web.pages.change import post_comment
 from bot.web.runs_view import run_line
-from bot.web.site import site_of, visitor_of
+from bot.web.site import only_with_token, site_of
 
 REFUSED: dict[int | str, dict[str, Any]] = {409: {"model": Problem}, 401: {"model": Problem}, 404: {"model": Problem}}
 Limit = Query(default=50, ge=1, le=500)
 
 router = APIRouter(prefix="/api/v1", responses=REFUSED)
+router.include_router(api_deployments.router)
 
 
 @router.get("/repositories")
@@ -54,7 +56,7 @@ def explanation(request: Request, key: str, number: int, user: str = "") -> Expl
 @router.post("/explanations")
 def explanations(request: Request, given: PayloadIn) -> list[Explanation]:
     """The same for what a webhook of this body would tell; nothing is stored."""
-    _only_with_token(request)
+    only_with_token(request)
     site = site_of(request)
     if site.actions.read_payload is None:
         raise HTTPException(404)
@@ -82,7 +84,7 @@ def changes(request: Request, key: str, state: ChangeState | None = None, limit:
 @router.post("/repositories/{key:path}/changes/{number}/comments", status_code=201)
 def comment(request: Request, key: str, number: int, given: CommentIn) -> CommentOut:
     """Also what a command is given with: `{"body": "/train n_estimators=400"}`."""
-    _only_with_token(request)
+    only_with_token(request)
     site = site_of(request)
     if site.world.store.change(key, number) is None:
         raise HTTPException(404)
@@ -136,7 +138,7 @@ def doctor(request: Request) -> DoctorOut:
 @router.post("/deliveries/{delivery_id:path}/replay", status_code=202)
 def replay(request: Request, delivery_id: str) -> DeliveryOut:
     """Let a stored webhook be handled once more, which does no harm."""
-    _only_with_token(request)
+    only_with_token(request)
     world = _world(request)
     delivery = world.store.delivery(delivery_id)
     if delivery is None:
@@ -148,19 +150,13 @@ def replay(request: Request, delivery_id: str) -> DeliveryOut:
 
 
 def _act(request: Request, run_id: str, action: Callable[[str, str], str | None]) -> RunOut:
-    _only_with_token(request)
+    only_with_token(request)
     site = site_of(request)
     if site.world.store.run(run_id) is None:
         raise HTTPException(404)
     after = site.world.store.run(action(run_id, site.user) or run_id)
     assert after is not None
     return RunOut.of(run_line(after, site.world))
-
-
-def _only_with_token(request: Request) -> None:
-    """A cookie is not enough to act here, for a browser sends it by itself."""
-    if not visitor_of(request).by_bearer:
-        raise HTTPException(401)
 
 
 def _world(request: Request) -> World:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection
 
 from bot.ports.store import Kind
@@ -38,3 +39,9 @@ def site_of(request: HTTPConnection) -> Site:
 def visitor_of(request: HTTPConnection) -> Visitor:
     visitor: Visitor = request.state.visitor
     return visitor
+
+
+def only_with_token(request: HTTPConnection) -> None:
+    """A cookie is not enough to act through the API, for a browser sends it by itself."""
+    if not visitor_of(request).by_bearer:
+        raise HTTPException(401)

@@ -14,7 +14,9 @@ import pipelines
 from bot.domain.change import Change, ChangeState, Repository
 from bot.engines.local import LocalEngine
 from bot.mirror import GitMirror, Worktree, open_worktree, snapshot
+from bot.ports.registry import Registry
 from bot.ports.store import Kind
+from bot.registry import GitRegistry
 from bot.settings import Settings
 from bot.store import open_store
 from bot.usecases import run_loop
@@ -27,7 +29,8 @@ from bot.worker import Worker
 class LocalBot:
     """What runs a working tree without a service. The tree is seen as a change of the branch it would be merged into,
     or as that branch's own commit when it is checked out and clean. `committed_sha` is what is checked out, None before
-    the first commit; the change's head holds what is not committed besides."""
+    the first commit; the change's head holds what is not committed besides. `registry` reads the tags of the tree's own
+    repository; the world has none, for it registers nothing."""
 
     world: World
     repository: Repository
@@ -35,6 +38,7 @@ class LocalBot:
     changed: threading.Event
     is_target_itself: bool
     committed_sha: str | None
+    registry: Registry
 
 
 @contextmanager
@@ -77,7 +81,7 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
         closing.callback(worker.stop)
         worker.start()
         is_target_itself = tree.is_clean and tree.branch == tree.default_branch
-        yield LocalBot(world, repository, change, changed, is_target_itself, tree.head_sha)
+        yield LocalBot(world, repository, change, changed, is_target_itself, tree.head_sha, GitRegistry(git))
         engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))
 
 
