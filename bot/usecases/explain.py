@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, Event, PushReceived, Repository
+from bot.domain.change import (
+    Change,
+    ChangeSeen,
+    ChangeState,
+    CheckActionRequested,
+    CheckRerunRequested,
+    CommentCreated,
+    Event,
+    PushReceived,
+    Repository,
+    RepositoryGone,
+)
+from bot.domain.command import Command, CommandProblem, parse_commands
 from bot.domain.errors import TransientError, UserError
 from bot.domain.plan import ModelPlan
 from bot.domain.project import JsonValue, Project
+from bot.domain.report_checks import CANCEL, RETRAIN
 from bot.domain.run import Phase, Run
 from bot.domain.words import plain, quoted
 from bot.markdown import command_lines
+from bot.ports.forge import Permission
 from bot.project_file import ProjectFileError
 from bot.usecases.changes import change_plan, change_trigger, head_of
 from bot.usecases.commands import refusal_of
@@ -19,7 +33,12 @@ from bot.usecases.explain_policy import deployments_of, server_policy
 from bot.usecases.heads import Head, order_models, read_policy
 from bot.usecases.projects import read_project
 from bot.usecases.pushes import push_plan, pushed_head
+from bot.usecases.reruns import APPROVE, CHECK_PREFIX, REJECT
 from bot.usecases.world import World
+
+MOST_RUNS = 200  # of a model that are looked through
+_RERUN = "re-run"  # the forge's own button
+_BUTTONS = (_RERUN, RETRAIN, CANCEL, APPROVE, REJECT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +102,13 @@ def explain_event(event: Event, world: World, *, user: str = "") -> Explanation:
             return _explain_push(event, world, user=user)
         case CommentCreated():
             return _explain_comment(event, world)
-    what = type(event).__name__
-    return Explanation(subject=what, note=f"{what} is handled when it comes; it plans no runs by itself.")
+        case CheckRerunRequested() | CheckActionRequested():
+            return _explain_button(event, world)
+        case RepositoryGone():
+            return Explanation(
+                subject=f"{event.repository} can not be seen any more: {event.reason}",
+                note="What still runs there is ended.",
+            )
 
 
 def _explain_push(event: PushReceived, world: World, *, user: str) -> Explanation:
@@ -104,19 +128,48 @@ def _explain_push(event: PushReceived, world: World, *, user: str) -> Explanatio
 
 def _explain_comment(event: CommentCreated, world: World) -> Explanation:
     comment, key = event.comment, event.repository.key
-    said = [quoted(line.text) for line in command_lines(comment.body)]
+    lines = command_lines(comment.body)
+    commands = parse_commands(lines)
     explained = Explanation(
         subject=f"a comment by {quoted(comment.author)} on change {comment.number} of {key}", author=comment.author
     )
-    if not said:
+    if not commands:
         return replace(explained, note="It holds no command, so it is not answered.")
     explained = replace(explained, who=_who(key, comment.author, world))
     change = world.store.change(key, comment.number)
     if change is None:
         return replace(explained, note="The bot has not seen this change yet: it is looked up when the comment comes.")
     refusal = refusal_of(change, comment, world)
-    answer = refusal.body if refusal is not None else f"Carried out in this order: {', '.join(said)}."
+    answer = refusal.body if refusal is not None else _carried_out(commands, {line.number: line.text for line in lines})
     return replace(explained, sha=change.head_sha, note=answer)
+
+
+def _carried_out(commands: Sequence[Command | CommandProblem], written: Mapping[int, str]) -> str:
+    """`written` are the lines of the comment by their number."""
+    understood = [quoted(written[one.line]) for one in commands if not isinstance(one, CommandProblem)]
+    words = [f"Carried out in this order: {', '.join(understood)}."] if understood else []
+    words += [f"Not understood: {one.problem} {one.fix}" for one in commands if isinstance(one, CommandProblem)]
+    return " ".join(words)
+
+
+def _explain_button(event: CheckRerunRequested | CheckActionRequested, world: World) -> Explanation:
+    key, by = event.repository.key, event.requested_by
+    button = event.action if isinstance(event, CheckActionRequested) else _RERUN
+    model = event.name.removeprefix(CHECK_PREFIX).partition("/")[0]  # the rest is an environment
+    known = [run for run in world.store.runs(repository=key, model=model, limit=MOST_RUNS) if run.sha == event.sha]
+    if button not in _BUTTONS:
+        note = "The bot has no such button, so nothing comes of it."
+    elif known:
+        note = f"It is carried out if they may; the newest run at this commit is {known[0].id}."
+    else:
+        note = "No run of this model at this commit is known, so nothing comes of it."
+    return Explanation(
+        subject=f"{quoted(by)} pressed {quoted(button)} on the check {quoted(event.name)} of {key}",
+        sha=event.sha,
+        author=by,
+        who=_who(key, by, world),
+        note=note,
+    )
 
 
 def _explain_head(
@@ -214,8 +267,9 @@ def _who(repository: str, user: str, world: World) -> str:
         permission = world.forge_of(repository).permission(repository, user)
     except (UserError, TransientError) as error:
         return f"{rule} That of {quoted(user)} could not be asked for: {error}"
+    has = quoted(permission) if permission is not Permission.NONE else "none"
     verb = "may" if permission.may_write else "may not"
-    return f"{rule} {quoted(user)} has {quoted(permission)}, so {verb} write them."
+    return f"{rule} {quoted(user)} has {has}, so {verb} write them."
 
 
 def _was_allowed(change: Change, world: World) -> bool:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.change import Delivery
-from bot.domain.errors import UserError
+from bot.domain.errors import TransientError, UserError
 from bot.domain.words import listed, quoted
 from bot.ports.forge import BadPayload, Forge
 
@@ -23,6 +23,14 @@ _GITHUB_EVENTS = {
     "check_run": "check_run",
     "check_suite": "check_suite",
     "ref": "push",
+    "repositories_added": "installation_repositories",
+    "zen": "ping",
+    "repository": "repository",
+    "installation": "installation",
+}
+_TO_BE_WATCHED = {
+    "github": "Install the App on it, or name it in MLOPS_BOT_GITHUB_REPOSITORIES.",
+    "gitlab": "Give the bot's user access to it: `mlops-bot connect gitlab GROUP/PROJECT`",
 }
 
 
@@ -40,10 +48,26 @@ def read_payload(forges: Mapping[str, Forge], body: bytes, event: str) -> Delive
             f"This looks like a payload of {name}, which is not set up here.",
             "A change of a repository that is watched can be named instead: mlops-bot explain REPO CHANGE",
         )
+    _check_is_watched(name, payload, forges[name])
     delivery = _READERS[name](payload, body, event)
     if delivery is None:
         raise UserError("Such a payload is of no interest: it is answered, and nothing comes of it.")
     return delivery
+
+
+def _check_is_watched(name: str, payload: Mapping[str, Any], forge: Forge) -> None:
+    """Where the forge can say it."""
+    place, field = ("repository", "full_name") if name == "github" else ("project", "path_with_namespace")
+    held = payload.get(place)
+    path = held.get(field) if isinstance(held, dict) else None
+    if not isinstance(path, str):
+        return
+    try:
+        watched = {repository.key.lower() for repository in forge.repositories()}
+    except (TransientError, UserError):
+        return
+    if f"{name}/{path}".lower() not in watched:
+        raise UserError(f"{quoted(path)} is not watched here, so nothing would come of it.", _TO_BE_WATCHED[name])
 
 
 def _read_github(payload: dict[str, Any], _body: bytes, event: str) -> Delivery | None:
