@@ -9,7 +9,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +20,7 @@ SOURCE = Path(__file__).parent
 FIRST_ROWS = {"breast_cancer.csv": 400, "diabetes.csv": 320}
 SHIFTED_COLUMN = {"breast_cancer.csv": ("mean_radius", 1.08), "diabetes.csv": ("bmi", 1.08)}
 BRANCH = "more-trees"
+SECOND_BRANCH = "deeper-trees"
 IDENTITY = ("-c", "user.name=Ada (demo)", "-c", "user.email=ada@example.com")
 SCHEMA = "mlops.schema.json"
 
@@ -77,17 +78,31 @@ def push_first_commit(made: DemoRepositories) -> Pushed:
 
 def push_change(made: DemoRepositories) -> Pushed:
     """Push a branch that changes a hyperparameter of each model: one for the better, one for the worse."""
-    is_new = not _has_branch(made.models, BRANCH)
+    defaults = {"n_estimators: {type: integer": (40, 200), "alpha: {type: number": (0.1, 300)}
+    return _push_branch(made, BRANCH, defaults, "Grow more trees, and regularise the regression more")
+
+
+def push_second_change(made: DemoRepositories) -> Pushed:
+    """Push another branch, which changes two hyperparameters of the classifier."""
+    defaults = {"n_estimators: {type: integer": (40, 200), "max_depth: {type: integer": (6, 12)}
+    return _push_branch(made, SECOND_BRANCH, defaults, "Let the trees grow deeper")
+
+
+def _push_branch(
+    made: DemoRepositories, branch: str, defaults: Mapping[str, tuple[float, float]], message: str
+) -> Pushed:
+    """`defaults` are those of params before and after, by how their line in `mlops.yaml` begins."""
+    is_new = not _has_branch(made.models, branch)
     if is_new:
-        _git(made.worktree, "checkout", "--quiet", "-B", BRANCH, "origin/main")
+        _git(made.worktree, "checkout", "--quiet", "-B", branch, "origin/main")
         path = made.worktree / "mlops.yaml"
         text = path.read_text(encoding="utf-8")
-        text = text.replace("n_estimators: {type: integer, default: 40,", "n_estimators: {type: integer, default: 200,")
-        text = text.replace("alpha: {type: number, default: 0.1,", "alpha: {type: number, default: 300,")
+        for param, (before, after) in defaults.items():
+            text = text.replace(f"{param}, default: {before},", f"{param}, default: {after},")
         path.write_text(text, encoding="utf-8")
-        _commit(made.worktree, "Grow more trees, and regularise the regression more")
-        _git(made.worktree, "push", "--quiet", "origin", BRANCH)
-    return _pushed(made, BRANCH, is_new=is_new)
+        _commit(made.worktree, message)
+        _git(made.worktree, "push", "--quiet", "origin", branch)
+    return _pushed(made, branch, is_new=is_new)
 
 
 def _pushed(made: DemoRepositories, branch: str, *, is_new: bool) -> Pushed:
