@@ -12,6 +12,8 @@ from functools import partial
 from pathlib import Path
 
 from bot.domain.errors import UserError
+from bot.engines.kubeflow_settings import KubeflowSettings
+from bot.engines.kubeflow_settings import read_settings as kubeflow_settings
 from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings, checked_api_url
 from bot.forges.gitlab.settings import GitLabSettings
 from bot.forges.gitlab.settings import read_settings as gitlab_settings
@@ -42,6 +44,8 @@ class Settings:
     github: GitHubSettings | None = None
     gitlab: GitLabSettings | None = None
     github_api_url: str = GITHUB_COM_API  # also of a GitHub that is not set up yet
+    kubeflow: KubeflowSettings | None = None  # of the engine `kubeflow`
+    callback_url: str = ""  # where steps reach the service, when that is not where people do
 
     @property
     def forges_without_tls(self) -> tuple[str, ...]:
@@ -61,6 +65,11 @@ class Settings:
         return self.public_url or self.local_url
 
     @property
+    def steps_url(self) -> str:
+        """Where steps reach the service: on this machine, or from a cluster."""
+        return self.callback_url or (self.local_url if self.kubeflow is None else self.base_url)
+
+    @property
     def secret_values(self) -> tuple[str, ...]:
         github = (self.github.private_key, self.github.token, *self.github.webhook_secrets) if self.github else ()
         gitlab = self.gitlab.secret_values if self.gitlab else ()
@@ -74,9 +83,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         home.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise UserError(f"The folder {home} can not be made: {error.strerror}.", "Set MLOPS_BOT_HOME.") from error
-    engine = environ.get("MLOPS_BOT_ENGINE") or "local"
-    if engine != "local":
-        raise UserError(f"MLOPS_BOT_ENGINE is {engine!r}.", "Use `local`; `kubeflow` is not built yet.")
+    engine = _choice(environ, "MLOPS_BOT_ENGINE", ("local", "kubeflow"))
     public_url = _address(environ, "MLOPS_BOT_PUBLIC_URL")
     hook_secret = secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret")
     return Settings(
@@ -97,6 +104,8 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         github=_github(environ, public_url),
         github_api_url=checked_api_url(environ.get("MLOPS_BOT_GITHUB_API_URL") or GITHUB_COM_API),
         gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
+        kubeflow=kubeflow_settings(environ) if engine == "kubeflow" else None,
+        callback_url=_address(environ, "MLOPS_BOT_CALLBACK_URL"),
     )
 
 

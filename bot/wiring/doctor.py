@@ -23,6 +23,7 @@ from bot.mirror.command import GitRunner
 from bot.settings import Settings
 from bot.store import open_store
 from bot.usecases.doctor import Check
+from bot.wiring.engines import make_engine
 from bot.wiring.forges import remote_forges
 from bot.wiring.shared import open_policies, utc_now
 
@@ -95,7 +96,11 @@ def _artifacts(settings: Settings) -> str:
 
 
 def _engine(settings: Settings) -> str:
-    """The local engine's folders, and whether its runner could import what it runs."""
+    """The local engine's folders, and whether its runner could import what it runs; or the cluster's API servers."""
+    if settings.kubeflow is not None:
+        with closing(make_engine(settings)) as cluster:
+            cluster.check_health()
+        return f"kubeflow, {settings.kubeflow.url} answers"
     with closing(
         LocalEngine(
             settings.home,

@@ -14,9 +14,9 @@ from bot import logs
 from bot.artifacts import open_artifacts
 from bot.domain.feedback import Subject
 from bot.domain.links import Links
-from bot.engines.local import LocalEngine
 from bot.mirror import GitMirror
 from bot.policies import Policies
+from bot.ports.engine import Engine
 from bot.ports.forge import Forge, GitCredential
 from bot.ports.registry import Registry
 from bot.ports.serving import Serving
@@ -36,7 +36,7 @@ def utc_now() -> datetime:
 def make_world(
     settings: Settings,
     store: SqlStore,
-    engine: LocalEngine,
+    engine: Engine,
     git: GitMirror,
     *,
     forges: Mapping[str, Forge],
@@ -55,7 +55,7 @@ def make_world(
         artifacts=open_artifacts(artifacts_url),
         git=git,
         links=Links(settings.base_url, plot_secret=settings.callback_secret),
-        callback_links=Links(settings.local_url) if listens else None,
+        callback_links=Links(settings.steps_url) if listens else None,
         callback_token=partial(_callback_token, settings.callback_secret),
         secrets_of=policies.secrets_of,
         credential_of=credential_of,

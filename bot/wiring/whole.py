@@ -7,9 +7,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-import pipelines
 from bot.engines import local_environment
-from bot.engines.local import LocalEngine
 from bot.forges.plain.api import PlainForge
 from bot.mirror import GitMirror
 from bot.ports.store import Kind
@@ -22,6 +20,7 @@ from bot.usecases.deployments import loop as deployment_loop
 from bot.usecases.deployments import versions as version_loop
 from bot.usecases.deployments.serving import heal
 from bot.usecases.world import World
+from bot.wiring.engines import ServiceEngine, make_engine
 from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
 from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
@@ -44,7 +43,7 @@ class Bot:
     store: SqlStore
     records: SqlPlainRecords
     plain: PlainForge
-    engine: LocalEngine
+    engine: ServiceEngine
     git: GitMirror
     serving: LocalServing
 
@@ -98,14 +97,7 @@ def build(settings: Settings) -> Bot:
         clock=utc_now,
     )
     hints = Hints()
-    engine = LocalEngine(
-        settings.home,
-        places=settings.local_places,
-        packages=pipelines.package_path("train").parent,
-        clock=utc_now,
-        on_change=hints.run_changed,
-        cache=settings.home / "cache",
-    )
+    engine = make_engine(settings, on_change=hints.run_changed)
     serving = LocalServing(
         settings.home,
         clock=utc_now,
@@ -155,7 +147,7 @@ def _lanes(world: World) -> list[Lane]:
     ]
 
 
-def _chores(world: World, store: SqlStore, engine: LocalEngine) -> list[Chore]:
+def _chores(world: World, store: SqlStore, engine: ServiceEngine) -> list[Chore]:
     return [
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),

@@ -1,5 +1,5 @@
-"""Tokens for the addresses that this run clones from: read once, then gone from the disk, so that the model's own code
-never finds them."""
+"""Tokens for the addresses that this run clones from: read once, then gone from disk and environment, so that the
+model's own code never finds them. On a cluster only the fetch step's pod has them, as a variable from a Secret."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
-CREDENTIALS_FILE = "MLOPS_BOT_GIT_CREDENTIALS_FILE"
+CREDENTIALS = "MLOPS_BOT_GIT_CREDENTIALS"
+CREDENTIALS_FILE = f"{CREDENTIALS}_FILE"
 
 
 def git_configuration(address: str) -> dict[str, str]:
@@ -29,9 +30,9 @@ def git_configuration(address: str) -> dict[str, str]:
 @cache
 def _credentials() -> dict[str, dict[str, str]]:
     """Clone address to username and password."""
+    given = os.environ.pop(CREDENTIALS, "")
     name = os.environ.get(CREDENTIALS_FILE)
-    if not name or not Path(name).exists():
-        return {}
-    credentials = json.loads(Path(name).read_text(encoding="utf-8"))
-    Path(name).unlink()
-    return dict(credentials)
+    if name and Path(name).exists():
+        given = Path(name).read_text(encoding="utf-8")
+        Path(name).unlink()
+    return dict(json.loads(given)) if given else {}

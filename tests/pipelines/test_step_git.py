@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +62,14 @@ def test_git_never_asks_and_reads_no_configuration_but_ours():
 def test_only_a_sha_is_fetched(tmp_path: Path, sha: str):
     with pytest.raises(GitFailed, match="is not a commit's sha"):
         Checkout(tmp_path / "code").fetch("/some/where.git", sha)
+
+
+def test_on_a_cluster_they_come_as_a_variable_which_nothing_that_is_started_later_has(monkeypatch: pytest.MonkeyPatch):
+    own = "https://git.example.com/acme/churn.git"
+    monkeypatch.setenv("MLOPS_BOT_GIT_CREDENTIALS", json.dumps({own: {"username": "oauth2", "password": "token"}}))
+    git_credentials._credentials.cache_clear()
+    try:
+        assert "http.https://git.example.com/.extraHeader" in configuration(own)
+        assert "MLOPS_BOT_GIT_CREDENTIALS" not in os.environ
+    finally:
+        git_credentials._credentials.cache_clear()
