@@ -61,9 +61,10 @@ def create_app(
     actions: Actions,
     wake: Callable[[Kind], None] | None = None,
     routes: Routes | None = None,
+    restarts: Mapping[Kind, int] | None = None,
 ) -> FastAPI:
     """`wake` is told of rows that became due: cheap, and callable from any thread. `routes` lead predictions to where
-    models answer; without them none are served.
+    models answer; without them none are served. `restarts` are the worker's own, which `/metrics` tells.
 
     `app.state.site.streams.close()` ends the open pages, which a server must do before it waits for its connections;
     `bot/web/server.py` does.
@@ -92,7 +93,10 @@ def create_app(
     for error, answer in _ANSWERS.items():
         app.add_exception_handler(error, answer)
     app.state.site = site
-    app.router.routes[:0] = [*_routes(world, wake, registry), _Page(setup.PATH, setup.GitHubPages(site).respond)]
+    app.router.routes[:0] = [
+        *_routes(world, wake, health.Metrics(registry, world, restarts or {})),
+        _Page(setup.PATH, setup.GitHubPages(site).respond),
+    ]
     app.include_router(api.router)
     app.add_middleware(Mishaps)
     app.add_middleware(Access, site=site)
@@ -121,7 +125,7 @@ class _App(FastAPI):
         await super().__call__(scope, receive, send)
 
 
-def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegistry) -> list[BaseRoute]:
+def _routes(world: World, wake: Callable[[Kind], None], metrics: health.Metrics) -> list[BaseRoute]:
     """In this order, for a repository's key may hold slashes."""
     at_change, at_commit = "/repositories/{key:path}/changes/{number:int}", "/repositories/{key:path}/commits/{sha}"
     post = ["POST"]
@@ -131,7 +135,7 @@ def _routes(world: World, wake: Callable[[Kind], None], registry: CollectorRegis
         _Page("/callbacks/runs/{run_id}/serving", callbacks.serving, methods=["GET", *post]),
         _Page("/healthz", health.healthz),
         _Page("/readyz", health.readyz),
-        _Page("/metrics", health.Metrics(registry, world).respond),
+        _Page("/metrics", metrics.respond),
         Mount("/static", _Static(directory=STATIC)),
         _Page("/", home.home),
         _Page("/events", home.home_events),

@@ -67,6 +67,12 @@ def of_deployment(deployment: Deployment) -> State:
     return State(*_STATES[deployment.phase])
 
 
+def beside(state: State, words: str) -> str:
+    """What the words tell beyond the state that stands before them."""
+    said = state.words.lower()
+    return words[len(said) :].lstrip(" ,:") if words.startswith(said) else words
+
+
 def of_server(observed: ObservedRevision) -> State:
     return State(*_SERVERS[observed.state])
 

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from bot.domain.errors import TransientError, UserError
 from bot.domain.masking import mask
+from bot.ports.store import Kind
 from bot.usecases.doctor import Check, checks_of
 from bot.usecases.world import World
 from bot.web.site import site_of, visitor_of
@@ -26,9 +27,18 @@ def healthz(_request: Request) -> Response:
 
 
 def readyz(request: Request) -> Response:
-    """Probes learn which part fails; why it fails is for those who are signed in."""
+    """Probes learn which part fails; why it fails is for those who are signed in.
+
+    `?only=store` looks at that part alone: what decides whether a replica is sent webhooks must not ask forges each few
+    seconds, nor turn webhooks away because Kubeflow is down.
+    """
     site = site_of(request)
-    reasons = _reasons(site.world)
+    checks_to_make = {**checks_of(site.world), "loop": lambda: check_overdue(site.world)}
+    only = request.query_params.getlist("only") or list(checks_to_make)
+    if unknown := [part for part in only if part not in checks_to_make]:
+        words = f"There is no part {unknown[0][:40]!r}; there are: {', '.join(checks_to_make)}."
+        return JSONResponse({"error": words}, 400)
+    reasons = {part: _reason(checks_to_make[part]) for part in only}
     is_ready = not any(reasons.values())
     checks = {name: "failing" if reason else "ok" for name, reason in reasons.items()}
     answer: dict[str, object] = {"ready": is_ready, "checks": checks}
@@ -39,12 +49,25 @@ def readyz(request: Request) -> Response:
 
 
 class Metrics:
-    def __init__(self, registry: CollectorRegistry, world: World) -> None:
+    def __init__(self, registry: CollectorRegistry, world: World, restarts: Mapping[Kind, int]) -> None:
         self._registry = registry
         registry.register(_Rows(world))
+        registry.register(_Restarts(restarts))
 
     def respond(self, _request: Request) -> Response:
         return Response(generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+
+class _Restarts(Collector):
+    def __init__(self, restarts: Mapping[Kind, int]) -> None:
+        self._restarts = restarts
+
+    def collect(self) -> list[CounterMetricFamily]:
+        text = "Threads of the worker that died and were started again, since this process started."
+        restarts = CounterMetricFamily("mlops_bot_worker_restarts", text, labels=["kind"])
+        for kind, count in self._restarts.items():
+            restarts.add_metric([kind.value], count)
+        return [restarts]
 
 
 class _Rows(Collector):
@@ -75,15 +98,8 @@ class _Rows(Collector):
         return calls
 
 
-def _reasons(world: World) -> dict[str, str]:
-    """Part to what is wrong with it, "" for nothing."""
-    return {
-        **{part: _reason(check) for part, check in checks_of(world).items()},
-        "loop": _reason(lambda: check_overdue(world)),
-    }
-
-
 def _reason(check: Check) -> str:
+    """What is wrong, "" for nothing."""
     try:
         check()
     except (TransientError, UserError) as error:

@@ -14,7 +14,7 @@ from bot.domain.report_deployment_words import barred_words, deployment_words, n
 from bot.domain.report_deployments import DeploymentLine
 from bot.usecases.deployments.overview import decisions_of, seen_line
 from bot.usecases.world import World
-from bot.web.deployments_view import comparison_table, milestones, of_deployment
+from bot.web.deployments_view import beside, comparison_table, milestones, of_deployment
 from bot.web.live import Cursor, News, changed, digest, encode_cursor
 from bot.web.pages.answers import common, page
 from bot.web.site import site_of
@@ -67,7 +67,7 @@ def _fragments(request: Request, seen: Deployment) -> dict[str, str]:
         "deployment": seen,
         "line": line,
         "state": of_deployment(seen),
-        "words": deployment_words(line),
+        "words": beside(of_deployment(seen), deployment_words(line)),
         "milestones": milestones(line),
         "decisions": decisions_of(seen, world),
         "people": people_words(seen.rule.approvers),
