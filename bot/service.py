@@ -52,7 +52,12 @@ class Service:
             read_payload=partial(read_payload, self.bot.world.forges),
         )
         app = create_app(
-            self.bot.world, self.settings, actions=actions, wake=self.bot.worker.wake, routes=self.bot.serving
+            self.bot.world,
+            self.settings,
+            actions=actions,
+            wake=self.bot.worker.wake,
+            routes=self.bot.serving,
+            restarts=self.bot.worker.restarts,
         )
         self._server = Server(app)
         self._stop = threading.Event()

@@ -50,6 +50,20 @@ async def test_what_keeps_it_from_its_work_is_named_to_probes_and_explained_to_i
     assert operator.json()["reasons"] == {"engine": "the runner does not answer, token ***"}
 
 
+async def test_a_probe_may_ask_for_the_store_alone_while_kubeflow_is_down(
+    place: Workplace,
+) -> None:
+    place.engine.problem = "Kubeflow is down"
+    async with client(place) as http:
+        store, unknown = await http.get("/readyz?only=store"), await http.get("/readyz?only=stores")
+
+    assert (store.status_code, store.json()) == (200, {"ready": True, "checks": {"store": "ok"}})
+    assert unknown.status_code == 400
+    assert unknown.json() == {
+        "error": "There is no part 'stores'; there are: store, forge plain, engine, artifacts, loop."
+    }
+
+
 async def test_rows_that_nobody_takes_make_it_unready(day: Workplace) -> None:
     with day.store.transaction() as tx:
         old = a_run("run-old", requested_at=NOW)
