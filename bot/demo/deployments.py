@@ -80,14 +80,20 @@ class Deployments:
             raise NotAsDesigned(f"the deployment to {came.environment} is {came.phase}: {came.words}")
         return came
 
-    def wait_until_served(self, environment: str) -> None:
-        """Until the server of what is live there answers, which the start of the service has begun to start."""
+    def live(self, environment: str) -> Deployment:
+        """What is live there, once its server answers, which the start of the service has begun to start."""
+        live = self._bot.store.deployments(
+            repository=REPOSITORY, model=DEPLOYED, environment=environment, phase=DeploymentPhase.LIVE
+        )
+        if not live:
+            raise NotAsDesigned(f"nothing is live in {environment}")
 
         def look() -> bool | None:
             observed = self._bot.serving.observe(environment, DEPLOYED).revisions
             return any(one.percent == 100 and one.state is RevisionState.READY for one in observed) or None
 
         self._stage.wait_for(f"The model server in {environment}", look)
+        return live[0]
 
     def tell_news(self) -> list[Deployment]:
         """Of all deployments. Gives those that are told to be live."""

@@ -42,7 +42,7 @@ def _served(deployed: Deployed, command: str, stage: Stage) -> str:
     live = [one for one in (deployed.staging, deployed.production) if one.phase is DeploymentPhase.LIVE]
     told = "".join(
         f"""
-A prediction from {one.environment}, by a row that evaluation has kept:
+A prediction from {one.environment}, for a row that evaluation has kept:
 
     {terminal_line(one, stage)}
 """

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 from bot.demo import build
 from bot.demo.deployments import Deployments, seconds_to_live
 from bot.demo.predictions import predict, terminal_line
 from bot.demo.progress import follow_runs
-from bot.demo.stage import DEPLOYED, LONGEST_WAIT_S, REPOSITORY, NotAsDesigned, Stage
+from bot.demo.stage import DEPLOYED, LONGEST_WAIT_S, LOOK_EVERY_S, REPOSITORY, NotAsDesigned, Stage
 from bot.domain.change import Change, ChangeState
 from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase
 
@@ -49,12 +50,13 @@ def approve(deployed: Deployed, stage: Stage, deployments: Deployments) -> Deplo
     return deployments.follow(deployed.production, LIVE)
 
 
-def show_prediction(deployment: Deployment, stage: Stage) -> None:
-    """Raises NotAsDesigned when it is not what evaluation predicted."""
-    prediction = predict(deployment, stage)
-    stage.say(f"{deployment.environment:<14} {prediction.words}")
+def show_prediction(environment: str, stage: Stage, deployments: Deployments) -> None:
+    """Of what is live there. Raises NotAsDesigned when it is not what evaluation predicted."""
+    live = deployments.live(environment)
+    prediction = predict(live, stage)
+    stage.say(f"{environment:<14} {prediction.words}")
     if prediction.answer != prediction.expected:
-        raise NotAsDesigned(f"{deployment.environment} predicts otherwise than evaluation did")
+        raise NotAsDesigned(f"{environment} predicts otherwise than evaluation did")
 
 
 def deploy_another(made: build.DemoRepositories, stage: Stage, deployments: Deployments) -> Deployment:
@@ -93,10 +95,11 @@ def took_words(*live: Deployment | None) -> str:
 
 def watch(stage: Stage, deployments: Deployments) -> None:
     """Until Ctrl-C, tell what becomes of deployments, and how to ask what is live now."""
-    while True:
-        for live in stage.wait_for("News", lambda: deployments.tell_news() or None, within_s=float("inf")):
+    while not stage.service.is_stopping:
+        for live in deployments.tell_news():
             stage.say(f"{live.environment:<14} ask it for a prediction, in another terminal:")
             stage.show(f"\n    {terminal_line(live, stage)}\n")
+        time.sleep(LOOK_EVERY_S)
 
 
 def _deployed(
@@ -111,8 +114,8 @@ def _deployed(
         stage.say(f"{environment:<14} an earlier demo has asked for it already")
         return deployments.follow(known, LIVE, *also)
     if known.phase is REPLACED:
-        stage.say(f"{environment:<14} an earlier demo has deployed {known.version}; another version serves now")
+        stage.say(f"{environment:<14} an earlier demo has deployed {known.version}; it was replaced since")
         return known
-    deployments.wait_until_served(environment)
+    deployments.live(environment)
     stage.say(f"{environment:<14} {known.version} is live already, and its model server answers")
     return known

@@ -62,8 +62,10 @@ def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
                 good = _play_to_the_end(trained, made, stage)
                 comment = _comment(trained, stage)
     finally:
-        ending.end_servers(service.bot.serving, say)
-    if comment:
+        ending.end_servers(service.bot.serving, settings.home, say)
+    if stay:
+        click.echo("\nstopped; `make demo` goes on from here, `make demo ARGS=--reset` starts anew")
+    else:
         click.echo(f"\n{comment}")
     return 0 if good else 1
 
@@ -99,7 +101,7 @@ def _play_to_the_end(trained: Trained, made: build.DemoRepositories, stage: Stag
         if deployed is None:
             return trained.good
         production = approve(deployed, stage, deployments)
-        show_prediction(production, stage)
+        show_prediction("production", stage, deployments)
         second = deploy_another(made, stage, deployments)
         back = roll_back(deployed.change, second, deployments)
         stage.say(took_words(deployed.staging, production, second, back))
