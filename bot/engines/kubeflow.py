@@ -21,7 +21,7 @@ from bot.domain.errors import TransientError, UserError
 from bot.domain.pipeline import DEPLOY
 from bot.domain.run import EngineRun, EngineState
 from bot.engines.kubeflow_api import KubeflowApi
-from bot.engines.kubeflow_http import Access, Connection, Refused, Unanswered
+from bot.engines.kubeflow_http import READ_TIMEOUT_S, Access, Connection, Refused, Unanswered
 from bot.engines.kubeflow_needs import needs_of, variables
 from bot.engines.kubeflow_package import render_package
 from bot.engines.kubeflow_runs import ACTIVE, engine_run, order_of_age
@@ -48,19 +48,26 @@ class KubeflowEngine:
     name = "kubeflow"
     places: int | None = None  # the cluster queues by itself
 
-    def __init__(self, settings: KubeflowSettings, *, packages: Path | Callable[[str], Path], clock: Clock) -> None:
+    def __init__(
+        self,
+        settings: KubeflowSettings,
+        *,
+        packages: Path | Callable[[str], Path],
+        clock: Clock,
+        read_timeout_s: float = READ_TIMEOUT_S,
+    ) -> None:
         self._settings = settings
         self._packages = packages
         self._clock = clock
         access = Access(settings.url, settings.token_file, settings.cookie_file, settings.ca_file)
-        self._connections = [Connection(access, whose="Kubeflow")]
+        self._connections = [Connection(access, whose="Kubeflow", read_timeout_s=read_timeout_s)]
         self._api = KubeflowApi(self._connections[0], namespace=settings.namespace)
         self._secrets: RunSecrets | None = None
         if settings.kubernetes_url:
             inside = Access(
                 settings.kubernetes_url, settings.kubernetes_token_file, ca_file=settings.kubernetes_ca_file
             )
-            self._connections.append(Connection(inside, whose="Kubernetes"))
+            self._connections.append(Connection(inside, whose="Kubernetes", read_timeout_s=read_timeout_s))
             self._secrets = RunSecrets(self._connections[1], namespace=settings.namespace)
         self._lock = threading.Lock()
         self._kubeflow_ids: dict[str, str] = {}  # of active runs

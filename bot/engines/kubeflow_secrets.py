@@ -13,7 +13,9 @@ from urllib.parse import quote
 
 from bot.engines.kubeflow_http import Connection, Refused
 
-OWNER = {"app.kubernetes.io/managed-by": "mlops-bot", "app.kubernetes.io/component": "run-secrets"}
+OWNER = "app.kubernetes.io/managed-by"
+RUN = "mlops-bot/run"  # the cluster lets the bot make and delete Secrets with this label alone
+SELECTOR = f"{OWNER}=mlops-bot,{RUN}"
 PAGE = 500
 
 
@@ -24,7 +26,7 @@ class RunSecrets:
 
     def check_health(self) -> None:
         """Whether the bot may see its Secrets."""
-        self._connection.ask("GET", self._path, query={"labelSelector": _selector(), "limit": 1})
+        self._connection.ask("GET", self._path, query={"labelSelector": SELECTOR, "limit": 1})
 
     def put(self, run_id: str, values: Mapping[str, str]) -> None:
         """Safe to call again: the newest values count, since tokens expire."""
@@ -32,7 +34,7 @@ class RunSecrets:
             "apiVersion": "v1",
             "kind": "Secret",
             "type": "Opaque",
-            "metadata": {"name": run_id, "labels": OWNER},
+            "metadata": {"name": run_id, "labels": {OWNER: "mlops-bot", RUN: run_id}},
             "data": {name: b64encode(value.encode()).decode() for name, value in values.items()},
         }
         try:
@@ -40,7 +42,8 @@ class RunSecrets:
         except Refused as error:
             if error.status != 409:
                 raise
-            self._connection.ask("PUT", f"{self._path}/{run_id}", body=secret)
+            self.remove(run_id)
+            self._connection.ask("POST", self._path, body=secret)
 
     def remove(self, run_id: str) -> None:
         try:
@@ -56,7 +59,7 @@ class RunSecrets:
                 yield metadata["name"]
 
     def _all(self) -> Iterable[dict[str, Any]]:
-        query: dict[str, str | int] = {"labelSelector": _selector(), "limit": PAGE}
+        query: dict[str, str | int] = {"labelSelector": SELECTOR, "limit": PAGE}
         while True:
             page = self._connection.ask("GET", self._path, query=query)
             yield from (item["metadata"] for item in page.get("items") or ())
@@ -64,7 +67,3 @@ class RunSecrets:
             if not token:
                 return
             query["continue"] = token
-
-
-def _selector() -> str:
-    return ",".join(f"{name}={value}" for name, value in OWNER.items())

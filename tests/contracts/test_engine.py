@@ -10,6 +10,7 @@ import pytest
 from bot.domain.run import EngineState
 from bot.ports.engine import Engine
 from tests.engines.kit import FAIL, WAIT, SmallRun, compile_packages, end_of, local_engine, small_run, states, until
+from tests.engines.kubeflow_kit import Cluster
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,19 @@ def local_kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
         engine.close()
 
 
-KITS = ["local_kit"]
+@pytest.fixture(scope="module")
+def kubeflow_kit(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kit]:
+    packages = compile_packages(tmp_path_factory.mktemp("packages"))
+    artifacts = tmp_path_factory.mktemp("artifacts")
+    with Cluster.executing(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield Kit(
+            cluster.engine(packages),
+            lambda: cluster.engine(packages),
+            lambda **settings: small_run(artifacts, **settings),
+        )
+
+
+KITS = ["local_kit", "kubeflow_kit"]
 
 
 @pytest.fixture(params=KITS)

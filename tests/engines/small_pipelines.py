@@ -64,9 +64,9 @@ def report(run_prefix: str, status: dsl.PipelineTaskFinalStatus):
 def train_pipeline(run_id: str, run_prefix: str, train: dict, evaluate: dict, fetch: dict):
     exit_task = report(run_prefix=run_prefix)
     with dsl.ExitHandler(exit_task, name="steps"):
-        fetched = step(name="fetch", run_prefix=run_prefix, command=fetch)
-        trained = step(name="train", run_prefix=run_prefix, command=train).after(fetched)
-        step(name="evaluate", run_prefix=run_prefix, command=evaluate).after(trained)
+        fetched = step(name="fetch", run_prefix=run_prefix, command=fetch).set_display_name("fetch")
+        trained = step(name="train", run_prefix=run_prefix, command=train).set_display_name("train").after(fetched)
+        step(name="evaluate", run_prefix=run_prefix, command=evaluate).set_display_name("evaluate").after(trained)
 
 
 if __name__ == "__main__":
