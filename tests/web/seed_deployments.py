@@ -128,6 +128,8 @@ def seed_deployments(place: Workplace) -> Deployed:
         StepProgress("verify", "succeeded", ago(seconds=9), ago(seconds=8)),
         StepProgress("apply", "succeeded", ago(seconds=8), ago(seconds=4)),
         StepProgress("smoke-test", "running", ago(seconds=4)),
+        StepProgress("promote", "pending"),
+        StepProgress("report", "pending"),
     )
     place.engine.runs["run-deploying"] = EngineRun("run-deploying", EngineState.RUNNING, steps)
     place.write("run-base", "golden.json", ROWS)

@@ -108,8 +108,8 @@ async def test_a_failed_deployment_tells_why_what_serves_now_and_the_last_words(
 async def test_one_that_is_on_its_way_tells_at_which_step(http: httpx.AsyncClient) -> None:
     page = await read(http, f"/deployments/{IDS.deploying}")
 
-    assert "breast-cancer to staging Deploying smoke-test, step 3 of 3 version v1.2.0" in page
-    assert "deployed smoke-test, step 3 of 3 live to come" in page
+    assert "breast-cancer to staging Deploying smoke-test, step 3 of 5 version v1.2.0" in page
+    assert "deployed smoke-test, step 3 of 5 live to come" in page
     assert "Deployed by run-deploying" in page
 
 
@@ -144,7 +144,7 @@ async def test_the_environments_show_what_serves_since_when_and_how_its_servers_
     assert "It answers at http://127.0.0.1:8321/serve/production/breast-cancer" in page
     assert "staging breast-cancer v1.1.0 starting plain/models since 5 h ago , by alice" in page
     assert "v1.2.0 10 % starting 2 120 0 9.5 ms v1.1.0 90 % ready 0 1204 3 11.3 ms" in page
-    assert "breast-cancer to staging deploying: smoke-test, step 3 of 3 v1.2.0 #3 bob" in page
+    assert "breast-cancer to staging deploying: smoke-test, step 3 of 5 v1.2.0 #3 bob" in page
 
 
 async def test_an_environments_page_also_shows_its_earlier_deployments(http: httpx.AsyncClient) -> None:

@@ -51,7 +51,7 @@ def ledger(request: Request) -> Response:
         older=older,
         newest=urlencode(given) if cursor is not None else "",
         is_first=cursor is None,
-        export=f"/api/v1/ledger?{urlencode(given)}",
+        export=f"/api/v1/ledger?{urlencode(given)}".removesuffix("?"),
         repositories=[repository.key for repository in store.repositories()],
     )
 
