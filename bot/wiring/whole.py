@@ -118,7 +118,9 @@ def build(settings: Settings) -> Bot:
         registry=GitRegistry(git),
         serving=serving,
     )
-    worker = Worker(store, _lanes(world), utc_now, chores=[*_chores(world, store, engine), *redelivery_chores(forges)])
+    worker = Worker(
+        store, _lanes(world), utc_now, chores=[*_chores(world, store, engine, serving), *redelivery_chores(forges)]
+    )
     store.on_commit_due = worker.wake
     hints.world = world
     return Bot(settings, world, worker, store, records, plain, engine, git, serving)
@@ -147,10 +149,11 @@ def _lanes(world: World) -> list[Lane]:
     ]
 
 
-def _chores(world: World, store: SqlStore, engine: ServiceEngine) -> list[Chore]:
+def _chores(world: World, store: SqlStore, engine: ServiceEngine, serving: LocalServing) -> list[Chore]:
     return [
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
+        Chore("prune_servers", PRUNE_EVERY_S, lambda: serving.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
         Chore("heal_serving", HEAL_EVERY_S, lambda: heal(world)),
         Chore("wake_queue", WATCH_EVERY_S, lambda: run_loop.wake_queue(world)),
         Chore(

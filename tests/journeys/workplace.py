@@ -65,6 +65,7 @@ class Workplace:
     home: Path
     bare: Path
     worktree: Path
+    port: int = 0  # a free one each time
 
     @property
     def key(self) -> str:
@@ -91,7 +92,7 @@ class Workplace:
         return done.stdout.strip()
 
     def settings_environ(self) -> dict[str, str]:
-        return {"MLOPS_BOT_HOME": str(self.home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2"}
+        return {"MLOPS_BOT_HOME": str(self.home), "MLOPS_BOT_PORT": str(self.port), "MLOPS_BOT_CONCURRENCY": "2"}
 
     @contextmanager
     def service(self, **environ: str) -> Iterator[Running]:

@@ -1,0 +1,116 @@
+"""The same loop with a cluster as the engine: push, Kubeflow, result, comment. Nobody notices a difference."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from bot.domain.check import Conclusion
+from bot.domain.run import Phase
+from tests.engines.kubeflow_kit import IMAGE, Cluster
+from tests.journeys.workplace import Running, Workplace
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    with Cluster.executing(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def running(cluster: Cluster, lonely: Workplace) -> Iterator[Running]:
+    environ = {
+        "MLOPS_BOT_ENGINE": "kubeflow",
+        "MLOPS_BOT_KUBEFLOW_URL": cluster.kubeflow.url,
+        "MLOPS_BOT_KUBEFLOW_IMAGE": IMAGE,
+        "MLOPS_BOT_KUBERNETES_URL": cluster.kubernetes.url,
+    }
+    with lonely.service(**environ) as running:
+        yield running
+
+
+def test_a_pushed_change_is_trained_on_kubeflow_and_measured_against_the_base(
+    cluster: Cluster, lonely: Workplace, running: Running
+):
+    lonely.push("main")
+    base = running.ended(lonely.git("rev-parse", "HEAD"))
+    lonely.git("checkout", "--quiet", "-B", "better")
+    lonely.write("mlops.yaml", (lonely.worktree / "mlops.yaml").read_text().replace("default: 0.4", "default: 0.5"))
+    sha = lonely.commit("Try a threshold of 0.5")
+    lonely.push("better")
+
+    run = running.ended(sha)
+    comment = running.comment(1, run.id)
+    (check,) = running.checks(sha, completed=True)
+    assert (base.phase, run.phase) == (Phase.SUCCEEDED, Phase.SUCCEEDED)
+    assert (check.name, check.conclusion) == ("mlops/churn", Conclusion.SUCCESS)
+    assert run.result is not None
+    assert [step.name for step in run.result.steps if step.state == "succeeded"][:3] == ["fetch", "train", "evaluate"]
+    assert "accuracy" in comment
+    assert "0.9" in comment, "the base's accuracy is shown"
+    used = {cluster.kubeflow.run(one.id)["pipeline_version_reference"]["pipeline_version_id"] for one in (base, run)}
+    assert len(used) == 1, "both were started from one uploaded package"
+
+
+def test_a_failed_step_and_a_canceled_run_are_told_as_on_this_machine(lonely: Workplace, running: Running):
+    lonely.write("churn/train.py", "raise ValueError('no such column')\n")
+    failing = lonely.commit("Break it")
+    lonely.push("main")
+    failure = running.failure_of(failing)
+    lonely.write("churn/train.py", "import time\ntime.sleep(600)\n")
+    slow = lonely.commit("Take ten minutes")
+    lonely.push("main")
+    run = running.wait_for("its training", lambda: next(iter(running.runs(slow)), None))
+    __import__("time").sleep(4); print("DBG", running.runs(slow)[0].result)
+    running.wait_for("its step train", lambda: _at(running, run.id, "train"))
+    running.service.bot.cancel(run.id, "ada")
+
+    assert (failure.step, "no such column" in failure.message) == ("train", True)
+    ended = running.ended(slow)
+    assert ended.phase is Phase.CANCELED
+    assert ended.cancel_requested_by == "ada"
+
+
+def test_kubeflow_is_shown_no_secret(cluster: Cluster, lonely: Workplace, running: Running):
+    lonely.push("main")
+    run = running.ended(lonely.git("rev-parse", "HEAD"))
+
+    token = running.service.bot.world.callback_token(run.id)
+    records = cluster.kubeflow.records
+    shown = json.dumps([list(records.runs.values()), [one.package for one in records.versions.values()]])
+    assert run.phase is Phase.SUCCEEDED
+    assert run.id in shown
+    assert token not in shown
+    assert run.id in cluster.kubernetes.made
+    running.wait_for("the end of its Secret", lambda: run.id not in cluster.kubernetes.secrets)
+
+
+def test_a_restarted_service_finds_its_run_on_kubeflow(cluster: Cluster, lonely: Workplace, tmp_path: Path):
+    go = tmp_path / "go"
+    wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
+    lonely.write("churn/train.py", wait + (lonely.worktree / "churn/train.py").read_text())
+    sha = lonely.commit("Wait for a word")
+    environ = {
+        "MLOPS_BOT_ENGINE": "kubeflow",
+        "MLOPS_BOT_KUBEFLOW_URL": cluster.kubeflow.url,
+        "MLOPS_BOT_KUBEFLOW_IMAGE": IMAGE,
+        "MLOPS_BOT_KUBERNETES_URL": cluster.kubernetes.url,
+    }
+    with lonely.service(**environ) as first:
+        lonely.push("main")
+        run = first.wait_for("its run", lambda: next(iter(first.runs(sha)), None))
+        first.wait_for("its step train", lambda: _at(first, run.id, "train"))
+    with lonely.service(**environ) as second:
+        go.touch()
+        ended = second.ended(sha)
+
+    assert (ended.id, ended.phase) == (run.id, Phase.SUCCEEDED)
+    assert len(cluster.kubeflow.named(run.id)) == 1
+
+
+def _at(running: Running, run_id: str, step: str) -> bool:
+    seen = running.service.bot.engine.observe([run_id])[run_id]
+    return any((one.name, one.state) == (step, "running") for one in seen.steps)
