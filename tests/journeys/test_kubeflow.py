@@ -64,7 +64,6 @@ def test_a_failed_step_and_a_canceled_run_are_told_as_on_this_machine(lonely: Wo
     slow = lonely.commit("Take ten minutes")
     lonely.push("main")
     run = running.wait_for("its training", lambda: next(iter(running.runs(slow)), None))
-    __import__("time").sleep(4); print("DBG", running.runs(slow)[0].result)
     running.wait_for("its step train", lambda: _at(running, run.id, "train"))
     running.service.bot.cancel(run.id, "ada")
 

@@ -61,8 +61,9 @@ class LocalExecutor:
             self._lost[run["run_id"]] = f"CreateContainerConfigError: {error}"
             return
         arguments = {name: _unpacked(value) for name, value in _parameters(run).items()}
-        local_id = self._names[run["run_id"]] = f"run-{uuid.UUID(run['run_id']).hex[:16]}"
+        local_id = f"run-{uuid.UUID(run['run_id']).hex[:16]}"
         self._engine.submit(Submission(local_id, package.stem, arguments, secrets))
+        self._names[run["run_id"]] = local_id
 
     def terminate(self, run: dict[str, Any]) -> None:
         self._engine.cancel(self._names[run["run_id"]])
@@ -71,6 +72,8 @@ class LocalExecutor:
         if run["run_id"] in self._lost:
             error = error_of(self._lost[run["run_id"]])
             return {"state": "FAILED", "finished_at": now(), "error": error}
+        if run["run_id"] not in self._names:
+            return {}  # it is about to be started
         local_id = self._names[run["run_id"]]
         seen = self._engine.observe([local_id])[local_id]
         state = STATES[seen.state]
