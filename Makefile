@@ -5,9 +5,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALLED_DEV := $(VENV)/.installed-dev
+CONTAINERS ?= docker
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: help demo test lint format bench lock map pipelines browser clean
+.PHONY: help demo test lint format bench lock map pipelines images browser clean
 
 help:  ## Show what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 22
@@ -36,6 +38,10 @@ pipelines: $(INSTALLED_DEV)  ## Compile the standard pipelines into pipelines/co
 
 map: $(INSTALLED_DEV)  ## Write the code map of bot/README.md from the modules' docstrings
 	@$(BIN)/python -m tests.packaging.code_map
+
+images:  ## Build the images for a cluster (CONTAINERS=podman; REGISTRY=registry.example.com/)
+	$(CONTAINERS) build --file deploy/images/bot.Dockerfile --tag $(REGISTRY)mlops-bot:$(VERSION) .
+	$(CONTAINERS) build --file deploy/images/runner.Dockerfile --tag $(REGISTRY)mlops-bot-runner:$(VERSION) .
 
 lock: $(INSTALLED_DEV)  ## Fit constraints.txt to pyproject.toml (ARGS=--upgrade: to the newest releases)
 	@$(BIN)/uv pip compile --quiet $(ARGS) pyproject.toml --all-extras --group dev --universal \

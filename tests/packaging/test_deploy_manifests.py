@@ -137,6 +137,26 @@ async def test_probes_and_ports_are_those_that_the_service_answers(overlay: str,
 
 
 @overlays
+def test_steps_reach_the_service_inside_of_the_cluster(overlay: str):
+    service = the(overlay, "Service")
+    name = "{name}.{namespace}".format(**service["metadata"])
+
+    address = f"http://{name}:{service['spec']['ports'][0]['port']}"
+    assert the(overlay, "ConfigMap")["data"]["MLOPS_BOT_CALLBACK_URL"] == address
+
+
+@overlays
+def test_the_readme_makes_the_secret_that_the_manifests_name(overlay: str):
+    readme = (KUSTOMIZE.parents[1] / "README.md").read_text(encoding="utf-8").partition("## On a cluster")[2]
+    (secret,) = [volume["secret"] for volume in pod_spec(overlay)["volumes"] if "secret" in volume]
+    paths = [Path(value) for value in the(overlay, "ConfigMap")["data"].values() if value.startswith(f"{SECRETS}/")]
+
+    assert f"create secret generic {secret['secretName']} " in readme
+    made = set(re.findall(r"--from-file=([a-z-]+)=", readme))
+    assert {path.name for path in paths} <= made
+
+
+@overlays
 def test_all_that_selects_pods_selects_these(overlay: str):
     labels = the(overlay, "Deployment")["spec"]["template"]["metadata"]["labels"]
 
