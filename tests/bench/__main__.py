@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "parked": ("tests.bench.parked", "measure"),
     "push": ("tests.bench.push", "measure"),
     "run": ("tests.bench.push", "measure_run_train"),
+    "deploy": ("tests.bench.deploy", "measure"),
     "serve": ("tests.bench.serve", "measure"),
     "others": ("tests.bench.others", "measure"),
 }
