@@ -14,6 +14,7 @@ from bot.domain.report_words import shown_number
 from bot.domain.reproduction import Reproduction, compare
 from bot.domain.run import Phase, Run
 from bot.domain.version import VersionLock
+from bot.domain.words import plain
 from bot.local_run import CANCELED_EXIT, STEP_FAILED_EXIT, follow
 from bot.settings import Settings
 from bot.usecases.reproduce import locked_version, order_reproduction
@@ -23,6 +24,8 @@ from bot.wiring.worktree import LocalBot, build_local
 DIFFERENT_EXIT = 1
 SHORT_DIGEST = 19  # characters: `sha256:` and twelve more
 LOG_LINES = 20
+LOG_LINE_LIMIT = 240  # characters
+WORDS_LIMIT = 1000
 
 
 def reproduce_here(folder: Path, name: str, settings: Settings, *, as_json: bool = False) -> int:
@@ -61,12 +64,12 @@ def _not_ended_well(run: Run) -> int:
     if failure is None:
         click.echo(f"It is {run.phase}, so nothing is known.", err=True)
         return STEP_FAILED_EXIT
-    click.echo(f"It failed at {failure.step}: {failure.message}", err=True)
+    click.echo(f"It failed at {failure.step}: {plain(failure.message, limit=WORDS_LIMIT)}", err=True)
     if failure.fix:
         click.echo(f"  fix: {failure.fix}", err=True)
     steps = run.result.steps if run.result is not None else ()
     for line in next((step.log_tail for step in steps if step.name == failure.step), ())[-LOG_LINES:]:
-        click.echo(f"  | {line}", err=True)
+        click.echo(f"  | {plain(line, limit=LOG_LINE_LIMIT)}", err=True)
     return STEP_FAILED_EXIT
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from bot.cli.asking import ask
+from bot.cli.tables import plain_cell
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -23,13 +24,14 @@ def carry_out(settings: Settings, path: str, wish: dict[str, str], *, waits: boo
     asked = ask(settings, "POST", path, json=given)
     if not as_json:
         what = asked["version"] or asked["sha"][:10]
-        click.echo(f"{asked['model']} {what} to {asked['environment']} as {asked['id']}: {asked['summary']}")
+        said = f"{asked['model']} {what} to {asked['environment']} as {asked['id']}: {asked['summary']}"
+        click.echo(plain_cell(said))
         click.echo(f"  {asked['page']}")
     ended = _follow(settings, asked) if waits else asked
     if as_json:
         click.echo(json.dumps(ended, indent=2))
     elif waits:
-        click.echo(_outcome(ended))
+        click.echo(plain_cell(_outcome(ended)))
     return NOT_LIVE_EXIT if waits and ended["phase"] not in ("live", "replaced") else 0
 
 

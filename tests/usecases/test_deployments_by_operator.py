@@ -10,7 +10,7 @@ from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase
 from bot.domain.errors import UserError
 from bot.usecases import reruns
 from bot.usecases.deployments.by_operator import Rebuilt, Wish, deploy_by_operator, rebuild, rollback_by_operator
-from bot.usecases.deployments.overview import environments, seen_line, served_places
+from bot.usecases.deployments.overview import is_environment, seen_line, served_places
 from tests.usecases.kit import KEY, Place
 from tests.usecases.test_deployments import DIGEST, PROJECT, Deployments
 
@@ -158,7 +158,8 @@ def test_what_serves_and_what_is_on_its_way_is_seen_of_each_place(deployed: Depl
 
     production, staging = served_places(deployed.place.world)
 
-    assert environments(deployed.place.world) == ["production", "staging"]
+    known = [is_environment(name, deployed.place.world) for name in ("production", "staging", "canary")]
+    assert known == [True, True, False]
     assert (staging.environment, staging.version_name, staging.on_their_way) == ("staging", "v1.1.0", ())
     assert [(one.version, one.percent, one.observed.state) for one in staging.answering] == [("v1.1.0", 100, "ready")]
     assert (production.environment, production.assignment, production.version_name) == ("production", None, "")

@@ -84,10 +84,10 @@ def served_places(
     return [_place(key, name, place, active, world) for place, name, key in sorted(keys)]
 
 
-def environments(world: World) -> list[str]:
-    """Those that something serves in, or is on its way to, or once was."""
-    assigned = {assignment.environment for assignment in world.store.assignments() if assignment.deployment_id}
-    return sorted(assigned | {deployment.environment for deployment in world.store.deployments(limit=1000)})
+def is_environment(name: str, world: World) -> bool:
+    """Whether anything was ever to serve there."""
+    assigned = world.store.assignments(environment=name, limit=1)
+    return bool(assigned or world.store.deployments(environment=name, limit=1))
 
 
 def decisions_of(deployment: Deployment, world: World) -> list[tuple[Approval, str]]:

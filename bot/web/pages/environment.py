@@ -6,7 +6,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.usecases.deployments.overview import environments, seen_lines, served_places
+from bot.usecases.deployments.overview import is_environment, seen_lines, served_places
 from bot.web.deployments_view import deployment_row
 from bot.web.live import Cursor, News, changed, digest, encode_cursor
 from bot.web.pages.answers import common, page
@@ -34,7 +34,7 @@ def environment_events(request: Request) -> Response:
 
 def _name_or_404(request: Request) -> str:
     name: str = request.path_params["environment"]
-    if name not in environments(site_of(request).world):
+    if not is_environment(name, site_of(request).world):
         raise HTTPException(404)
     return name
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from starlette.requests import Request
 from starlette.responses import Response
 
-from bot.usecases.deployments.overview import Answering, ServedPlace, environments, served_places
+from bot.usecases.deployments.overview import Answering, ServedPlace, served_places
 from bot.usecases.world import World
 from bot.web.deployments_view import DeploymentRow, deployment_row, of_server, place_state
 from bot.web.live import Cursor, News, changed, digest, encode_cursor
@@ -49,8 +49,10 @@ def environments_events(request: Request) -> Response:
 
 def environment_cards(world: World) -> list[EnvironmentCard]:
     rows = [place_row(place) for place in served_places(world)]
-    names = environments(world)
-    return [EnvironmentCard(name, [row for row in rows if row.place.environment == name]) for name in names]
+    by_name: dict[str, list[PlaceRow]] = {}
+    for row in rows:
+        by_name.setdefault(row.place.environment, []).append(row)
+    return [EnvironmentCard(name, by_name[name]) for name in sorted(by_name)]
 
 
 def place_row(place: ServedPlace) -> PlaceRow:
