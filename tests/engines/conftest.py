@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from bot.engines.kubeflow import KubeflowEngine
 from bot.engines.local import LocalEngine
 from tests.engines.kit import compile_packages, local_engine
+from tests.engines.kubeflow_kit import Clock, Cluster
+from tests.fakes.kubeflow.kubernetes import FakeKubernetes
+from tests.fakes.kubeflow.server import FakeKubeflow
 
 
 @pytest.fixture(scope="session")
@@ -42,3 +46,20 @@ def artifacts(tmp_path: Path) -> Path:
     folder = tmp_path / "artifacts"
     folder.mkdir()
     return folder
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def cluster(clock: Clock) -> Iterator[Cluster]:
+    """Runs stand still until a test says what becomes of them."""
+    with Cluster(FakeKubeflow(), FakeKubernetes(), clock).running() as made:
+        yield made
+
+
+@pytest.fixture
+def on_cluster(cluster: Cluster) -> KubeflowEngine:
+    return cluster.engine()

@@ -22,6 +22,8 @@ OPERATIONS: dict[str, Callable[[Any, Any], bool]] = {
     "IN": lambda value, wanted: value in wanted,
     "IS_SUBSTRING": lambda value, wanted: wanted in value,
 }
+# kfp's client sends numbers: protocol buffers take them for names (backend/api/v2beta1/filter.proto)
+NUMBERS = {1: "EQUALS", 2: "NOT_EQUALS", 8: "IN", 9: "IS_SUBSTRING"}
 
 
 def filtered(kind: str, documents: Iterable[dict[str, Any]], text: str) -> list[dict[str, Any]]:
@@ -47,6 +49,8 @@ def _predicates(text: str) -> list[dict[str, Any]]:
     if not text:
         return []
     document = _snake(json.loads(text))
+    for predicate in document.get("predicates", ()):
+        predicate["operation"] = NUMBERS.get(predicate["operation"], predicate["operation"])
     wrong = problems("v2beta1Filter", document)
     if wrong:
         raise Refusal(400, f"Invalid filter: {wrong}")

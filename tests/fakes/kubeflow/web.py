@@ -112,6 +112,7 @@ def _error(status: int, message: str) -> dict[str, Any]:
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = 65_536  # head and body in one packet: the second would wait for the first one's acknowledgement
 
     def _do(self) -> None:
         parts = urlsplit(self.path)
@@ -131,6 +132,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
             self.wfile.write(content)
+            self.wfile.flush()
         except OSError:  # whoever asked has stopped waiting
             self.close_connection = True
 
