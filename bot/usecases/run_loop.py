@@ -22,11 +22,14 @@ from bot.usecases.results import collect_result, failed_result
 from bot.usecases.world import World
 
 LOOK_SOON_S = 2.0
+LOOK_ENDING_S = 0.5
+ENDING_FOR_S = 60.0
 LOOK_LATE_S = 30.0
 EQUAL_RUN_LOOK_S = 60.0  # a safety net, too: it is woken when the equal one ends
 LONGEST_LOOK = 1000  # queued runs that are looked through for those that may start
 MOVED_UP = 5
 PARKED_GRID_S = 15.0
+REPORT = "report"  # the last step of every pipeline
 PARKED_LOOK_S = 6 * 3600.0  # a safety net only: a queued run is woken when a place becomes free
 
 
@@ -174,7 +177,7 @@ def _git_credentials(run: Run, world: World) -> dict[str, str]:
 def _follow(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
     now = world.clock()
     if seen.state in (EngineState.PENDING, EngineState.RUNNING):
-        next_look = _next_look(run, now)
+        next_look = _next_look(run, seen, now)
         if run.cancel_requested_by is not None:
             world.engine.cancel(run.id)
             next_look = now + timedelta(seconds=LOOK_SOON_S)
@@ -192,8 +195,12 @@ def _follow(claim: Claim, run: Run, seen: EngineRun, world: World) -> None:
     _end(claim, run, phase, result, world)
 
 
-def _next_look(run: Run, now: datetime) -> datetime:
-    """Often while it is young, then rarely: the engine's hints and the callback make the end quick."""
+def _next_look(run: Run, seen: EngineRun, now: datetime) -> datetime:
+    """Often while it is young, then rarely: the engine's hints and the callback make the end quick. The callback comes
+    from the last step, a moment before the engine itself says that the run has ended."""
+    report_began = next((step.started_at for step in seen.steps if step.name == REPORT), None)
+    if report_began is not None and (now - report_began).total_seconds() < ENDING_FOR_S:
+        return now + timedelta(seconds=LOOK_ENDING_S)
     age_s = (now - (run.started_at or now)).total_seconds()
     return now + timedelta(seconds=min(max(age_s / 10, LOOK_SOON_S), LOOK_LATE_S))
 

@@ -27,6 +27,7 @@ MEASUREMENTS = {
     "run": ("tests.bench.push", "measure_run_train"),
     "deploy": ("tests.bench.deploy", "measure"),
     "serve": ("tests.bench.serve", "measure"),
+    "kubeflow": ("tests.bench.kubeflow", "measure"),
     "others": ("tests.bench.others", "measure"),
 }
 

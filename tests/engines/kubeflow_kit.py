@@ -23,6 +23,10 @@ IMAGE = "registry.example.com/mlops-bot-runner:1"
 TOKEN = "callback-token-that-nobody-may-read"
 
 
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
 class Clock:
     """Stands still until it is told to go on."""
 
@@ -40,7 +44,7 @@ class Clock:
 class Cluster:
     kubeflow: FakeKubeflow
     kubernetes: FakeKubernetes
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], datetime] = utc_now
     _engines: list[KubeflowEngine] = field(default_factory=list)
 
     @classmethod

@@ -31,11 +31,17 @@ class FakeKubeflow:
     users. `close` fails when a request was not as the API's description says."""
 
     def __init__(
-        self, *, executor: Executor | None = None, namespace: str = "", tokens: set[str] | None = None
+        self,
+        *,
+        executor: Executor | None = None,
+        namespace: str = "",
+        tokens: set[str] | None = None,
+        checks_answers: bool = True,
     ) -> None:
         self.namespace = namespace
         self.records = Records()
         self._executor = executor
+        self._checks_answers = checks_answers
         self.web = Web(self._respond, route_of=_route, tokens=tokens or set())
         self.url = self.web.url
 
@@ -74,7 +80,7 @@ class FakeKubeflow:
                 raise AssertionError(f"the body is not {known.body}: {wrong}")
         act: Callable[..., Any] = getattr(self, ACTIONS[request.method, known.route])
         answer = act(request, **known.arguments)
-        wrong = problems(known.answer, answer)
+        wrong = problems(known.answer, answer) if self._checks_answers else []
         assert not wrong, f"the fake's answer is not {known.answer}: {wrong}"
         return answer
 
