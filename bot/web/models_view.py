@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bot.comments.model_card import card_text
 from bot.domain.approval import Approval
 from bot.domain.deployment import Deployment
 from bot.domain.errors import TransientError, UserError
@@ -152,11 +153,4 @@ def model_card(version: Version, world: World) -> str:
         content = world.git.read(address, version.commit_sha, CARD_FILE, limit_bytes=CARD_LIMIT_BYTES)
     except (TransientError, UserError):  # a page of facts from the store is better than none
         return ""
-    return _without_metadata((content or b"").decode("utf-8", "replace"))
-
-
-def _without_metadata(text: str) -> str:
-    if not text.startswith("---\n"):
-        return text
-    _, found, rest = text[4:].partition("\n---\n")
-    return rest if found else text
+    return card_text((content or b"").decode("utf-8", "replace"))

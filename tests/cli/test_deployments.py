@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import httpx
 import pytest
 from fastapi import FastAPI
 
@@ -147,6 +148,19 @@ def test_versions_are_listed_with_where_they_serve(mlops_bot: Run, service: Runn
     assert oldest[1:3] == ["v1.0.0", ""]
     told = json.loads(mlops_bot("versions", "--json")[1])
     assert [(one["version"], one["serves_in"]) for one in told] == [("v1.1.0", ["staging"]), ("v1.0.0", [])]
+
+
+def test_a_models_page_shows_the_card_that_its_tag_holds(service: Running, tmp_path: Path):
+    service.deployed.deploy()
+    headers = {"Authorization": f"Bearer {(tmp_path / 'access-token').read_text()}"}
+    address = (tmp_path / "service-url").read_text()
+
+    page = httpx.get(f"{address}/repositories/{KEY}/models/churn?version=v1.0.0", headers=headers, trust_env=False)
+
+    card = page.text.partition("<summary>Model card</summary>")[2]
+    assert page.status_code == 200
+    assert "<h1>churn v1.0.0</h1>" in card
+    assert "model-index" not in card
 
 
 def test_environments_are_listed_with_their_servers_and_what_is_on_its_way(mlops_bot: Run, service: Running):
