@@ -26,5 +26,16 @@ class Artifacts(Protocol):
 
     def write(self, run_id: str, path: str, content: bytes) -> None: ...
 
+    def run_ids(self) -> Sequence[str]:
+        """Of all runs that left something, sorted; what is no run's is among them when somebody put it there."""
+
+    def remove(self, run_id: str) -> int:
+        """Take away all that a run left, `result.json` first, so that it is not reused while the rest goes. Gives how
+        many bytes that were; 0 when nothing is there."""
+
     def check_health(self) -> None:
-        """Raises TransientError with the reason."""
+        """A quick look, for probes. Raises TransientError with the reason."""
+
+    def check_access(self) -> str:
+        """Tries all that runs need, with a small file that is taken away again; gives a few words. Raises
+        TransientError with what is not permitted."""
