@@ -29,8 +29,8 @@ SEEN = "eyes"
 
 
 class Site(Protocol):
-    """One repository on a forge: what people do there, and what they see of the bot. Ada may write, Rob may read, Eve
-    is a stranger. A change is named by its number, a comment by the id that the bot knows it by."""
+    """One repository on a forge: what people do there, and what they see of the bot. Ada and Grace may write, Rob may
+    read, Eve is a stranger. A change is named by its number, a comment by the id that the bot knows it by."""
 
     @property
     def key(self) -> str: ...
@@ -66,11 +66,12 @@ class Site(Protocol):
     def checks(self, sha: str) -> list[Check]:
         """The newest of a name last."""
 
-    def calls(self) -> Counter[str]:
-        """What the bot has asked of the API about this repository, by route. Apart are tokens, answers that nothing has
-        changed, and reactions."""
+    def deployments(self) -> list[tuple[str, str]]:
+        """Environment and state of each that the forge shows, in its own words, the oldest first."""
 
-    def reaction_calls(self) -> int: ...
+    def calls(self) -> Counter[str]:
+        """What the bot has asked of the API about this repository, by route. Apart are tokens, and answers that nothing
+        has changed."""
 
     def tell_of_something_else(self) -> None:
         """By a webhook that the bot has no use for."""
@@ -210,6 +211,14 @@ class Place(Generic[S]):
         counts = self.service.bot.store.counts
         is_open = ("delivery/open", "feedback/open")
         self.running.wait_for("rest", lambda: not any(counts()[name] for name in is_open))
+
+    def last_shown(self, number: int, *, ago: timedelta) -> None:
+        """As if a change had last been told of anything then: what only shows progress waits for a while after it."""
+        store, now = self.service.bot.store, self.service.bot.world.clock()
+        feedback = store.feedback(Subject(self.site.key, number, "", "").id)
+        assert feedback is not None
+        with store.transaction() as tx:
+            tx.save_shown(feedback.subject.id, replace(feedback.shown, sent_at=now - ago))
 
     def forget_comment(self, number: int) -> None:
         """As when the store was rebuilt: its id is not known any more."""

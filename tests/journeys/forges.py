@@ -10,7 +10,7 @@ from tests.journeys.github_place import GitHubTown
 from tests.journeys.gitlab_place import GitLabTown
 
 TOWNS: dict[str, Callable[..., Town]] = {
-    "github": partial(GitHubTown, is_app=True, places=22),
+    "github": partial(GitHubTown, is_app=True, places=24),
     "github-token": partial(GitHubTown, is_app=False, places=3),
-    "gitlab": partial(GitLabTown, places=20),
+    "gitlab": partial(GitLabTown, places=22),
 }

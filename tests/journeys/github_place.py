@@ -14,7 +14,6 @@ from tests.fakes.github.shown import reactions_so_far, shown_checks, shown_react
 from tests.fakes.github.world import SECRET
 
 _KINDS = {"issue": CommentKind.CONVERSATION, "review": CommentKind.REVIEW, "diff": CommentKind.DIFF}
-_REACTIONS = "POST /graphql"  # one call takes one and gives another
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,7 @@ class GitHubSite:
         return shown_checks(self.repo, sha)
 
     def calls(self) -> Counter[str]:
-        spent = self.fake.by_repo[self.repo.full_name]
-        return Counter({route: count for route, count in spent.items() if route != _REACTIONS})
-
-    def reaction_calls(self) -> int:
-        return self.fake.by_repo[self.repo.full_name][_REACTIONS]
+        return Counter(self.fake.by_repo[self.repo.full_name])
 
     def tell_of_something_else(self) -> None:
         payload = {"action": "created", "repository": {"full_name": self.repo.full_name}, "sender": None}
@@ -84,6 +79,9 @@ class GitHubSite:
         for route in ("check-runs", r"issues/\d+/comments"):
             self.fake.fail(f"POST /repos/{self.repo.full_name}/{route}", status=502, is_done=True)
 
+    def deployments(self) -> list[tuple[str, str]]:
+        return [(str(one.fields["environment"]), one.state) for one in self.repo.deployments]
+
     # -- what GitHub alone has
     def press_rerun(self, sha: str, by: str) -> None:
         self.fake.world.press_rerun(self.repo, self._newest_run(sha), by)
@@ -91,8 +89,9 @@ class GitHubSite:
     def press_rerun_all(self, sha: str, by: str) -> None:
         self.fake.world.press_rerun_all(self.repo, sha, by)
 
-    def press_action(self, sha: str, action: str, by: str) -> None:
-        self.fake.world.press_action(self.repo, self._newest_run(sha), action, by)
+    def press_action(self, sha: str, action: str, by: str, *, name: str = "mlops/churn") -> None:
+        runs = [run for run in self.repo.runs if (run.head_sha, run.name) == (sha, name)]
+        self.fake.world.press_action(self.repo, runs[-1], action, by)
 
     def _newest_run(self, sha: str) -> CheckRun:
         return [run for run in self.repo.runs if run.head_sha == sha][-1]
@@ -110,7 +109,10 @@ class GitHubTown:
         self._is_app = is_app
         self.fake = FakeGitHub(folder / "github")
         world = self.fake.world
-        made = [world.create(f"acme/models-{n}", ada="write", rob="read", robin="write") for n in range(places)]
+        made = [
+            world.create(f"acme/models-{n}", ada="write", grace="write", rob="read", robin="write")
+            for n in range(places)
+        ]
         if is_app:
             world.install(*made)
         self._free = [GitHubSite(self.fake, repo) for repo in made]

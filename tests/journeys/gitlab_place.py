@@ -12,7 +12,6 @@ from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, REPORTER, MergeReq
 from tests.fakes.gitlab.shown import reactions_so_far, shown_checks, shown_reactions
 
 SECRET = "hook-secret"
-_REACTIONS = "award_emoji"
 
 
 @dataclass(frozen=True)
@@ -68,10 +67,7 @@ class GitLabSite:
         return shown_checks(self.project, sha)
 
     def calls(self) -> Counter[str]:
-        return Counter({route: count for route, count in self._asked().items() if _REACTIONS not in route})
-
-    def reaction_calls(self) -> int:
-        return sum(count for route, count in self._asked().items() if _REACTIONS in route)
+        return self.fake.by_project[self.project.path] + self.fake.by_project[str(self.project.id)]
 
     def tell_of_something_else(self) -> None:
         self.fake.world._tell(self.project, "push_events", "Emoji Hook", {"object_kind": "emoji"})
@@ -82,14 +78,14 @@ class GitLabSite:
                 f"^POST /projects/({self.project.path}|{self.project.id})/{route}$", status=502, is_done=True
             )
 
+    def deployments(self) -> list[tuple[str, str]]:
+        return [(one.environment.name, one.status) for one in self.project.deployments]
+
     # -- what GitLab alone has
     def edit(self, number: int, comment_id: str, body: str) -> None:
         of = self._of(number)
         note = next(note for note in of.notes if str(note.id) == comment_id)
         self.fake.world.edit(of, note, self.people["ada"], body)
-
-    def _asked(self) -> Counter[str]:
-        return self.fake.by_project[self.project.path] + self.fake.by_project[str(self.project.id)]
 
     def _of(self, number: int) -> MergeRequest:
         return self.project.merge_requests[number - 1]
@@ -105,10 +101,15 @@ class GitLabTown:
     def __init__(self, folder: Path, *, places: int) -> None:
         self.fake = FakeGitLab(folder / "gitlab", prefix="/gitlab")
         world = self.fake.world
-        people = {name: world.add_user(name) for name in ("ada", "rob", "eve")}
+        people = {name: world.add_user(name) for name in ("ada", "grace", "rob", "eve")}
         people["bot"] = world.add_user("project_7_bot_4ffca233d8298ea1", "mlops-bot")
         self._token = world.add_token(people["bot"])
-        members = ((people["ada"], DEVELOPER), (people["rob"], REPORTER), (people["bot"], MAINTAINER))
+        members = (
+            (people["ada"], DEVELOPER),
+            (people["grace"], DEVELOPER),
+            (people["rob"], REPORTER),
+            (people["bot"], MAINTAINER),
+        )
         made = [world.add_project(f"acme/ml/models-{number}", *members) for number in range(places)]
         self._free = [GitLabSite(self.fake, project, people) for project in made]
 
