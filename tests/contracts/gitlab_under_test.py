@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from bot.domain.change import Change, Delivery, Repository
 from bot.domain.check import Check
-from bot.forges.gitlab.api import GitLabForge
 from bot.ports.forge import DeploymentState, Forge
 from tests.contracts.git_workshop import Worktree
 from tests.fakes.gitlab.shown import shown_checks, shown_reactions
@@ -32,6 +31,7 @@ class GitLabUnderTest:
 
     def __init__(self, folder: Path, webhook: type[Webhook]) -> None:
         self.workshop = Workshop(folder)
+        self.workshop.clock.forward(1)  # hooks tell whole seconds; what follows is newer than the forge
         self.forge: Forge = self.workshop.forge
         self.tree = Worktree(folder / "ada", self.workshop.project.bare)
         self._webhook = webhook
@@ -101,8 +101,8 @@ class GitLabUnderTest:
         self.workshop.world.groups.setdefault(group, {})[users[user.lower()].id] = 30
 
     def restart(self) -> None:
-        workshop = self.workshop
-        self.forge = workshop.forge = GitLabForge(workshop.settings, git=workshop.git, clock=workshop.clock)
+        self.workshop.restart()
+        self.forge = self.workshop.forge
 
     def close(self) -> None:
         self.workshop.close()

@@ -10,7 +10,6 @@ import pytest
 
 from bot.domain.change import Change, ChangeSeen, ChangeState, CommentCreated, PushReceived
 from bot.domain.check import Check, CheckStatus, Conclusion
-from bot.domain.feedback import Reaction
 from bot.ports.forge import BadPayload, BadSignature, Permission
 from tests.contracts.forges_under_test import ForgeUnderTest, Webhook, events, opened_change
 
@@ -114,55 +113,6 @@ def test_a_change_whose_branch_is_deleted_is_told_as_closed(it: ForgeUnderTest) 
         replace(change, state=ChangeState.CLOSED)
     ]
     assert [event.after_sha for event in told if isinstance(event, PushReceived)] == [None]
-
-
-def test_a_comment_is_told_and_listed_with_the_same_id(it: ForgeUnderTest) -> None:
-    change = opened_change(it)
-
-    told = events(it, it.write(change, "/train\n<script>$(id)"))
-
-    comments = [event.comment for event in told if isinstance(event, CommentCreated)]
-    assert len(comments) == len(told) == 1
-    comment = comments[0]
-    assert (comment.repository, comment.number, comment.body) == (
-        change.repository,
-        change.number,
-        "/train\n<script>$(id)",
-    )
-    assert list(it.forge.comments(change)) == [comment]
-
-
-def test_the_bots_own_comments_are_not_listed_as_peoples(it: ForgeUnderTest) -> None:
-    change = opened_change(it)
-
-    it.forge.put_comment(change, marker="<!-- m -->", body="/train\n<!-- m -->", known_id=None)
-
-    assert list(it.forge.comments(change)) == []
-
-
-def test_the_living_comment_is_found_by_its_id_and_else_by_its_marker(it: ForgeUnderTest) -> None:
-    change = opened_change(it)
-    it.write(change, "a person quotes <!-- m -->")
-
-    first = it.forge.put_comment(change, marker="<!-- m -->", body="one <!-- m -->", known_id=None)
-    by_id = it.forge.put_comment(change, marker="<!-- m -->", body="two <!-- m -->", known_id=first)
-    by_marker = it.forge.put_comment(change, marker="<!-- m -->", body="three <!-- m -->", known_id=None)
-    by_stale_id = it.forge.put_comment(change, marker="<!-- m -->", body="four <!-- m -->", known_id="999999")
-    other = it.forge.put_comment(change, marker="<!-- n -->", body="other <!-- n -->", known_id=None)
-
-    assert first == by_id == by_marker == by_stale_id != other
-    assert it.shown_comments(change) == ["a person quotes <!-- m -->", "four <!-- m -->", "other <!-- n -->"]
-
-
-def test_a_reaction_takes_the_place_of_the_bots_former_one(it: ForgeUnderTest) -> None:
-    change = opened_change(it)
-    it.write(change, "/train")
-    comment = it.forge.comments(change)[0]
-
-    for reaction in (Reaction.SEEN, Reaction.DONE, Reaction.DONE):
-        it.forge.react(change.repository, change.number, comment.id, reaction)
-
-    assert it.shown_reactions(comment.id) == ["+1"]
 
 
 def test_a_check_is_made_once_and_then_brought_up_to_date(it: ForgeUnderTest) -> None:

@@ -22,6 +22,7 @@ from bot.forges.gitlab.health import Health
 from bot.forges.gitlab.members import Members
 from bot.forges.gitlab.merge_requests import MergeRequests
 from bot.forges.gitlab.names import FORGE, key_of, path_of
+from bot.forges.gitlab.newness import Newness, merge_request_in, note_in
 from bot.forges.gitlab.notes import Notes
 from bot.forges.gitlab.projects import Projects
 from bot.forges.gitlab.settings import GitLabSettings
@@ -57,10 +58,11 @@ class GitLabForge:
         self._client = Client(settings, clock)
         self._user = OwnUser(self._client)
         self._projects = Projects(self._client, settings, clock)
-        self._notes = Notes(self._client, self._user)
+        self._newness = Newness(clock)
+        self._notes = Notes(self._client, self._user, self._newness)
         self._merge_requests = MergeRequests(self._client, self._notes, git, clock)
         self._members = Members(self._client, clock)
-        self._awards = Awards(self._client, self._user)
+        self._awards = Awards(self._client)
         self._statuses = Statuses(self._client)
         self._deployments = Deployments(self._client)
         self._authors = Authors(self._client)
@@ -82,6 +84,7 @@ class GitLabForge:
         if hook is None or repository is None or key != key_of(hook.path):
             log.warning("delivery_for_unknown_repository", repository=key)
             return []
+        self._note_what_is_new(hook, received_at=delivery.received_at)
         return list(self._events(hook, repository, delivery.received_at))
 
     def repositories(self) -> Sequence[Repository]:
@@ -139,6 +142,14 @@ class GitLabForge:
 
     def check_health(self) -> None:
         self._health.check()
+
+    def _note_what_is_new(self, hook: webhook.Hook, *, received_at: datetime) -> None:
+        match hook:
+            case webhook.MergeRequestHook(path=path, merge_request=opened, opens=True):
+                thing = merge_request_in(path, opened.number)
+                self._newness.tell(thing, made_at=opened.opened_at, received_at=received_at)
+            case webhook.Note(path=path, id=note_id, created_at=created_at):
+                self._newness.tell(note_in(path, note_id), made_at=created_at, received_at=received_at)
 
     def _events(self, hook: webhook.Hook, repository: Repository, received_at: datetime) -> Iterator[Event]:
         match hook:

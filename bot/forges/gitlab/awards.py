@@ -1,85 +1,72 @@
-"""Reactions: award emoji on a note."""
+"""Reactions: award emoji on a note. Through GraphQL, where one call gives one and takes back the others by their names.
+
+Source: GitLab docs, "GraphQL API resources", `awardEmojiAdd` and `awardEmojiRemove`. Each tells apart what is wrong.
+"""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Mapping
 from typing import Any
 
 import structlog
 
+from bot.domain.errors import UserError
 from bot.domain.feedback import Reaction
 from bot.forges.gitlab.client import Client
 from bot.forges.gitlab.errors import Refused
-from bot.forges.gitlab.user import OwnUser
+from bot.forges.gitlab.fields import mapping, texts
 
 NAMES = {Reaction.SEEN: "eyes", Reaction.DONE: "thumbsup", Reaction.REFUSED: "thumbsdown"}
 REMEMBERED = 2000
+# carried out in this order, so that there is never none
+_REPLACE = """
+mutation($note: AwardableID!, $shown: String!, $other: String!, $another: String!) {
+  show: awardEmojiAdd(input: {awardableId: $note, name: $shown}) { errors }
+  hide: awardEmojiRemove(input: {awardableId: $note, name: $other}) { errors }
+  hideToo: awardEmojiRemove(input: {awardableId: $note, name: $another}) { errors }
+}
+"""
+_IS_SHOWN_ALREADY = "already been taken"  # so GitLab says that it was given before
+_IS_NOT_THERE = "that you are attempting to access does not exist"
 
 log = structlog.get_logger()
 
-_Note = tuple[str, int, int]  # the project's path, the merge request's number, the note's id
-
 
 class Awards:
-    """Remembers which it gave, so that a new one costs two calls and no look."""
-
-    def __init__(self, client: Client, user: OwnUser) -> None:
+    def __init__(self, client: Client) -> None:
         self._client = client
-        self._user = user
         self._lock = threading.Lock()
-        self._given: OrderedDict[_Note, dict[str, int]] = OrderedDict()
+        self._shown: OrderedDict[int, str] = OrderedDict()
 
     def show(self, path: str, number: int, note_id: int, reaction: Reaction) -> None:
-        """In place of the bot's former one. A note that was deleted meanwhile needs none."""
-        note = (path, number, note_id)
+        """In place of the bot's former one, whichever that was. A note that was deleted meanwhile needs none."""
+        name = NAMES[reaction]
+        if self._shown.get(note_id) == name:
+            return
+        other, another = (one for one in NAMES.values() if one != name)
+        variables = {"note": f"gid://gitlab/Note/{note_id}", "shown": name, "other": other, "another": another}
         try:
-            self._show(note, NAMES[reaction], is_first=reaction is Reaction.SEEN)
+            answer = self._client.graphql("award", _REPLACE, variables)
         except Refused as refused:
-            if refused.status != 404:
+            if _IS_NOT_THERE not in refused.reason:
                 raise
             log.info("reaction_not_shown", project=path, change=number, note=note_id, reason=refused.reason)
+            return
+        _check(answer)
+        self._remember(note_id, name)
 
-    def _show(self, note: _Note, name: str, *, is_first: bool) -> None:
-        given = self._given.get(note)
-        if given is None:
-            given = {} if is_first else self._listed(note)
-        if name not in given:
-            given = self._give(note, name, given)
-        for other in [other for other in given if other != name and other in NAMES.values()]:
-            self._take_back(note, given.pop(other))
-        self._remember(note, given)
-
-    def _give(self, note: _Note, name: str, given: dict[str, int]) -> dict[str, int]:
-        try:
-            award = self._client.call("award", lambda server: _awards(server, note).create({"name": name}))
-        except Refused as refused:
-            if refused.status == 404 and "already been taken" in refused.reason:  # so GitLab says that it is there
-                return self._listed(note)
-            raise
-        return {**given, name: int(award.id)}
-
-    def _take_back(self, note: _Note, award_id: int) -> None:
-        try:
-            self._client.call("award", lambda server: _awards(server, note).delete(award_id))
-        except Refused as refused:
-            if refused.status != 404:
-                raise
-
-    def _listed(self, note: _Note) -> dict[str, int]:
-        own = self._user.id
-        awards = self._client.call("award", lambda server: _awards(server, note).list(get_all=True))
-        return {str(award.name): int(award.id) for award in awards if award.user["id"] == own}
-
-    def _remember(self, note: _Note, given: dict[str, int]) -> None:
+    def _remember(self, note_id: int, name: str) -> None:
         with self._lock:
-            self._given[note] = given
-            self._given.move_to_end(note)
-            if len(self._given) > REMEMBERED:
-                self._given.popitem(last=False)
+            self._shown[note_id] = name
+            self._shown.move_to_end(note_id)
+            if len(self._shown) > REMEMBERED:
+                self._shown.popitem(last=False)
 
 
-def _awards(server: Any, note: _Note) -> Any:
-    path, number, note_id = note
-    merge_request = server.projects.get(path, lazy=True).mergerequests.get(number, lazy=True)
-    return merge_request.notes.get(note_id, lazy=True).awardemojis
+def _check(answer: Mapping[str, Any]) -> None:
+    """What could not be taken back was not there: GitLab has no other reason when it lets the bot give one."""
+    problems = [error for error in texts(mapping(answer, "show"), "errors") if _IS_SHOWN_ALREADY not in error]
+    if problems:
+        raise UserError(f"GitLab does not let the bot react to a comment: {'; '.join(problems)}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,7 +15,8 @@ from bot.domain.change import Change, Comment
 from bot.forges.gitlab.client import PER_PAGE, Client
 from bot.forges.gitlab.errors import Refused
 from bot.forges.gitlab.fields import integer, mapping, moment, text
-from bot.forges.gitlab.names import is_bot, path_of, storable
+from bot.forges.gitlab.names import FORGE, is_bot, path_of, storable
+from bot.forges.gitlab.newness import Newness, merge_request_in, note_in
 from bot.forges.gitlab.quick_actions import without_quick_actions
 from bot.forges.gitlab.user import OwnUser
 
@@ -22,6 +24,8 @@ MOST_PAGES = 200
 REMEMBERED_CHANGES = 300
 # all that the bot writes holds a hidden marker; when its token is a person's, this tells the two apart
 HIDDEN = "<!--"
+# in a marker: the note that the bot's own is an answer to (`domain/feedback.py`)
+_ANSWERED = re.compile(rf"\b{FORGE}-([0-9]{{1,19}})\b")
 
 log = structlog.get_logger()
 
@@ -39,9 +43,10 @@ class Notes:
     """`updated` is told by whoever lists merge requests: a note updates its merge request, so that one that was not
     updated has no new notes, and is not asked for them."""
 
-    def __init__(self, client: Client, user: OwnUser) -> None:
+    def __init__(self, client: Client, user: OwnUser, newness: Newness) -> None:
         self._client = client
         self._user = user
+        self._newness = newness
         self._lock = threading.Lock()
         self._updated: dict[tuple[str, int], float] = {}
         self._heard: OrderedDict[tuple[str, int], _Heard] = OrderedDict()
@@ -68,7 +73,7 @@ class Notes:
         safe = without_quick_actions(body)
         if known_id is not None and known_id.isascii() and known_id.isdigit() and self._edit(change, known_id, safe):
             return known_id
-        own = [note for note in self._listed(change, newest_first=False) if self._is_own(note, marker)]
+        own = [] if self._is_new(change, marker) else self._own(change, marker)
         if not own:
             created = self._client.call("note", lambda server: _notes(server, change).create({"body": safe}))
             return str(created.id)
@@ -78,6 +83,16 @@ class Notes:
         if text(oldest, "body") != safe:
             self._edit(change, str(oldest["id"]), safe)
         return str(oldest["id"])
+
+    def _is_new(self, change: Change, marker: str) -> bool:
+        """Whether no note with this marker can be there: an answer is not older than what it answers."""
+        path = path_of(change.repository)
+        merge_request = merge_request_in(path, change.number)
+        answered = [note_in(path, int(note_id)) for note_id in _ANSWERED.findall(marker)]
+        return self._newness.take(f"{merge_request} {marker}", about=(merge_request, *answered))
+
+    def _own(self, change: Change, marker: str) -> list[Mapping[str, Any]]:
+        return [note for note in self._listed(change, newest_first=False) if self._is_own(note, marker)]
 
     def _newer_than(self, newest_id: int, change: Change) -> dict[int, Comment | None]:
         """By id, newest first; None for what no person said. What moves to the next page meanwhile is met twice."""

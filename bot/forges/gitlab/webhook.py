@@ -48,11 +48,13 @@ class Push:
 
 @dataclass(frozen=True, slots=True)
 class MergeRequestHook:
-    """`usernames` are those of the users whom the payload names, by their id."""
+    """`usernames` are those of the users whom the payload names, by their id. `opens` is True when it tells of the
+    opening, and not of what was done later."""
 
     path: str
     merge_request: MergeRequest
     usernames: Mapping[int, str]
+    opens: bool = False
 
     @property
     def order_key(self) -> str:
@@ -122,11 +124,13 @@ def _read_push(payload: Mapping[str, Any], path: str) -> Push | None:
 def _read_merge_request(payload: Mapping[str, Any], path: str) -> MergeRequestHook | None:
     attributes = mapping(payload, "object_attributes")
     merge_request = merge_request_of_hook(attributes)
-    if merge_request is None or text(attributes, "action") not in _ACTIONS:
+    action = text(attributes, "action")
+    if merge_request is None or action not in _ACTIONS:
         return None
     people = [mapping(payload, "user"), *_listed(payload, "assignees"), *_listed(payload, "reviewers")]
     usernames = {integer(person, "id"): storable(text(person, "username")) for person in people}
-    return MergeRequestHook(path, merge_request, {id_: name for id_, name in usernames.items() if id_ > 0 and name})
+    known = {id_: name for id_, name in usernames.items() if id_ > 0 and name}
+    return MergeRequestHook(path, merge_request, known, opens=action == "open")
 
 
 def _read_note(payload: Mapping[str, Any], path: str) -> Note | None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from tests.fakes.gitlab.records import Award, Deployment, Environment, Hook, MergeRequest, Note, Project, Status, User
+from tests.fakes.gitlab.records import Deployment, Environment, Hook, MergeRequest, Note, Project, Status, User
 
 
 @dataclass
@@ -83,10 +83,6 @@ def note(of: Note) -> dict[str, Any]:
         "confidential": of.is_internal,
         "internal": of.is_internal,
     }
-
-
-def award(of: Award) -> dict[str, Any]:
-    return {"id": of.id, "name": of.name, "user": user(of.user), "awardable_type": "Note"}
 
 
 def status(of: Status) -> dict[str, Any]:

@@ -71,7 +71,7 @@ class Request:
         for note in self.merge_request().notes:
             if str(note.id) == self.parts[2]:
                 return note
-        raise Refusal(404, "404 Note Not Found" if "award" not in self.path else "404 Not found")
+        raise Refusal(404, "404 Note Not Found")
 
 
 def paged(request: Request, items: list[Any]) -> Answer:

@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 
 from tests.fakes.gitlab import answers, deployments
 from tests.fakes.gitlab.answers import Answer, Refusal
-from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, Award, Hook, Note
+from tests.fakes.gitlab.records import DEVELOPER, MAINTAINER, Hook, Note
 from tests.fakes.gitlab.request import PAGING, Request, paged
 from tests.fakes.gitlab.status_machine import set_status
 
@@ -166,30 +166,6 @@ def _note_body(request: Request) -> str:
     return body
 
 
-def _awards(request: Request) -> Answer:
-    return paged(request, [answers.award(award) for award in request.note().awards])
-
-
-def _give_award(request: Request) -> Answer:
-    note, name = request.note(), str(request.fields["name"])
-    if any((award.name, award.user) == (name, request.user) for award in note.awards):
-        raise Refusal(404, "404 Award Emoji Name has already been taken Not Found")
-    note.awards.append(Award(request.world.next_id(), name, request.user))
-    note.awarded.append(name)
-    return Answer(201, answers.award(note.awards[-1]))
-
-
-def _take_award(request: Request) -> Answer:
-    note = request.note()
-    for award in note.awards:
-        if str(award.id) == request.parts[3]:
-            if award.user is not request.user:
-                raise Refusal(401, "401 Unauthorized")
-            note.awards.remove(award)
-            return Answer(204, None)
-    raise Refusal(404, "404 Not found")
-
-
 def _set_status(request: Request) -> Answer:
     project = request.project(at_least=DEVELOPER)
     return Answer(201, answers.status(set_status(request.world, project, request.parts[1], request.fields)))
@@ -241,9 +217,6 @@ ROUTES = (
     Route("POST", rf"{_MERGE_REQUEST}/notes", _create_note, ("internal",), ("body",)),
     Route("PUT", _NOTE, _edit_note, (), ("body",)),
     Route("DELETE", _NOTE, _delete_note),
-    Route("GET", rf"{_NOTE}/award_emoji", _awards, PAGING),
-    Route("POST", rf"{_NOTE}/award_emoji", _give_award, (), ("name",)),
-    Route("DELETE", rf"{_NOTE}/award_emoji/(\d+)", _take_award),
     Route(
         "POST",
         rf"{_PROJECT}/statuses/([0-9a-f]+)",

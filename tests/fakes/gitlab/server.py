@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections import Counter, defaultdict
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from tests.fakes.gitlab.records import Project
 from tests.fakes.gitlab.request import Request
 from tests.fakes.gitlab.world import World
 
+GRAPHQL = "POST /graphql"
 QUOTA = 2000  # requests a minute, as on gitlab.com for authenticated users
 
 
@@ -68,14 +70,18 @@ class FakeGitLab:
             return refusal.answer
 
     def answer_graphql(self, headers: dict[str, str], body: bytes) -> Answer:
-        self.requests["POST /graphql"] += 1
         request = Request(self.world, "POST", "/graphql", {}, headers, body)
+        asked = json.loads(body)
+        self.requests[GRAPHQL] += 1
+        project = graphql.project_of(self.world, asked)
+        if project is not None:
+            self.by_project[project.path][GRAPHQL] += 1
         try:
             self._authenticate(request)
         except Refusal as refusal:
             return refusal.answer
         with self.world.lock:
-            return Answer(200, self.graphql_answer or graphql.answer(self.world, request.user, json.loads(body)))
+            return Answer(200, self.graphql_answer or graphql.answer(self.world, request.user, asked))
 
     def count(self, method: str, path: str) -> None:
         route = f"{method} {_shape(path)}"
@@ -121,8 +127,7 @@ class _Handler(BaseHTTPRequestHandler):
         if path.startswith(api + "/"):
             self._serve_api(fake, path.removeprefix(api), query)
         elif path == f"{fake.prefix}/api/graphql" and self.command == "POST":
-            headers = {name.lower(): value for name, value in self.headers.items()}
-            self._send(fake.answer_graphql(headers, read_body(self)))
+            self._serve(fake, GRAPHQL, fake.answer_graphql)
         elif path.startswith(fake.prefix + "/") and is_git_path(path):
             self._serve_git(fake, path)
         else:
@@ -132,14 +137,20 @@ class _Handler(BaseHTTPRequestHandler):
     do_POST = do_PUT = do_DELETE = do_GET  # noqa: N815 - names in the standard library
 
     def _serve_api(self, fake: FakeGitLab, path: str, query: str) -> None:
+        def answer(headers: dict[str, str], body: bytes) -> Answer:
+            return fake.answer(self.command, path, query, headers, body)
+
+        self._serve(fake, f"{self.command} {path}", answer)
+
+    def _serve(self, fake: FakeGitLab, what: str, answer_to: Callable[[dict[str, str], bytes], Answer]) -> None:
         headers = {name.lower(): value for name, value in self.headers.items()}
         body = read_body(self)
-        fault = fake.faults.next_for(f"{self.command} {unquote(path)}")
+        fault = fake.faults.next_for(unquote(what))
         if fault is None or fault.is_done:
-            answer = fake.answer(self.command, path, query, headers, body)
+            answer = answer_to(headers, body)
         if fault is not None:
             if not fault.is_done:
-                fake.count(self.command, path)
+                fake.count(*what.split(" ", 1))
             time.sleep(fault.delay_s)
             if fault.drops:
                 self.close_connection = True
@@ -173,6 +184,6 @@ class _Handler(BaseHTTPRequestHandler):
 
 def _shape(path: str) -> str:
     """`/projects/:id/merge_requests/:id/notes`."""
-    known = {"projects", "merge_requests", "notes", "award_emoji", "members", "all", "statuses", "hooks"}
-    known |= {"deployments", "environments", "user", "users", "groups", "personal_access_tokens", "self"}
+    known = {"projects", "merge_requests", "notes", "members", "all", "statuses", "hooks"}
+    known |= {"graphql", "deployments", "environments", "user", "users", "groups", "personal_access_tokens", "self"}
     return "/".join(part if part in known or not part else ":id" for part in path.split("/"))

@@ -78,6 +78,10 @@ class Workshop:
         deliveries = [delivery for sent in self.sent() if (delivery := self.open(sent)) is not None]
         return [event for delivery in deliveries for event in self.forge.events(delivery)]
 
+    def restart(self) -> None:
+        """The bot's forge remembers nothing of before."""
+        self.forge = GitLabForge(self.settings, git=self.git, clock=self.clock)
+
     def change(self, of: MergeRequest) -> Change:
         return next(change for change in self.forge.changes(self.forge.repositories()[0]) if change.number == of.iid)
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from bot.domain.change import Change
-from bot.domain.errors import UserError
+from bot.domain.errors import TransientError, UserError
 from bot.domain.feedback import Reaction
-from bot.forges.gitlab.api import GitLabForge
 from tests.fakes.gitlab.records import Award, MergeRequest, Note
 from tests.fakes.gitlab.workshop import Workshop
 
-AWARDS = "/projects/:id/merge_requests/:id/notes/:id/award_emoji"
+GRAPHQL = "POST /graphql"
 
 
 @pytest.fixture
@@ -28,29 +27,43 @@ def names(note: Note) -> list[tuple[str, str]]:
     return [(award.user.username, award.name) for award in note.awards]
 
 
-def test_the_bots_next_reaction_takes_the_place_of_its_former_one_in_three_calls(
+def test_each_reaction_costs_one_call_which_also_takes_the_former_one_back(
     it: Workshop, change: Change, note: Note
 ) -> None:
     note.awards.append(Award(1, "eyes", it.grace))
 
-    react(it, change, note, Reaction.SEEN, Reaction.DONE, Reaction.DONE)
+    react(it, change, note, Reaction.SEEN)
+    assert names(note) == [("grace", "eyes"), (it.bot.username, "eyes")]
+    react(it, change, note, Reaction.DONE, Reaction.DONE)
 
     assert names(note) == [("grace", "eyes"), (it.bot.username, "thumbsup")]
-    assert it.spent() == {f"POST {AWARDS}": 2, f"DELETE {AWARDS}/:id": 1}
+    assert it.spent() == {GRAPHQL: 2}
 
 
-def test_after_a_restart_the_former_reaction_is_found_and_replaced(it: Workshop, change: Change, note: Note) -> None:
+def test_after_a_restart_the_former_reaction_is_replaced_without_a_look(
+    it: Workshop, change: Change, note: Note
+) -> None:
     react(it, change, note, Reaction.SEEN)
-    it.forge = GitLabForge(it.settings, git=it.git, clock=it.clock)
+    it.restart()
 
     react(it, change, note, Reaction.SEEN, Reaction.REFUSED)
 
     assert names(note) == [(it.bot.username, "thumbsdown")]
+    assert it.spent() == {GRAPHQL: 3}
+
+
+def test_a_reaction_whose_answer_was_lost_is_shown_once(it: Workshop, change: Change, note: Note) -> None:
+    it.fake.fail(GRAPHQL, is_done=True)
+    with pytest.raises(TransientError):
+        react(it, change, note, Reaction.SEEN)
+
+    react(it, change, note, Reaction.SEEN)
+
+    assert names(note) == [(it.bot.username, "eyes")]
 
 
 def test_other_awards_of_the_bots_user_are_left_alone(it: Workshop, change: Change, note: Note) -> None:
     note.awards.append(Award(1, "rocket", it.bot))
-    it.forge = GitLabForge(it.settings, git=it.git, clock=it.clock)
 
     react(it, change, note, Reaction.DONE)
 
@@ -63,6 +76,15 @@ def test_a_comment_that_was_deleted_meanwhile_needs_no_reaction(
     merge_request.notes.clear()
 
     react(it, change, note, Reaction.SEEN, Reaction.DONE)
+
+
+def test_a_reaction_that_gitlab_does_not_let_the_bot_give_is_an_error_with_its_words(
+    it: Workshop, change: Change, note: Note
+) -> None:
+    it.fake.graphql_answer = {"data": {"show": {"errors": ["User cannot award emoji to awardable"]}}}
+
+    with pytest.raises(UserError, match="User cannot award emoji to awardable"):
+        react(it, change, note, Reaction.DONE)
 
 
 def test_an_id_that_is_no_number_is_refused_before_it_becomes_part_of_an_address(it: Workshop, change: Change) -> None:
