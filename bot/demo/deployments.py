@@ -48,6 +48,12 @@ class Deployments:
         )
         return next((one for one in active if one.kind is kind), None)
 
+    def asks_elsewhere(self, deployment: Deployment) -> bool:
+        """Whether its pipeline runs, and waits for a service at another address than this one's: with port 0."""
+        run = self._bot.store.run(deployment.pipeline_run) if deployment.phase is DeploymentPhase.DEPLOYING else None
+        here = f"{self._stage.service.settings.local_url}/"
+        return run is not None and not str(run.arguments["callback_url"]).startswith(here)
+
     def ask(self, change: Change, author: str, command: str, environment: str) -> Deployment:
         """The deployment that the comment has made. Raises NotAsDesigned when it is refused."""
         posts = {post.id for post in self._bot.records.posts(REPOSITORY, change.number)}
@@ -136,12 +142,12 @@ class Deployments:
         if version is None or started_at is None:
             return
         seen = self._bot.serving.observe(deployment.environment, deployment.model).revision(revision_id(version))
-        for line in seen.log_tail:
-            found = OWN_LINE.fullmatch(line)
-            if found is None or _time(found[1]) < started_at.replace(microsecond=0):
-                continue
-            words = found[2].rstrip(".")
-            yield (deployment.id, line), words[:1].lower() + words[1:]
+        own = [found for line in seen.log_tail if (found := OWN_LINE.fullmatch(line))]
+        starts = [at for at, found in enumerate(own) if found[2].startswith("Starting ")]
+        for found in own[max(starts, default=0) :]:
+            if _time(found[1]) >= started_at.replace(microsecond=0):  # a log tells whole seconds
+                words = found[2].rstrip(".")
+                yield (deployment.id, found[0]), words[:1].lower() + words[1:]
 
     def _step_words(self, deployment: Deployment) -> Iterator[Fact]:
         run = self._bot.store.run(deployment.pipeline_run)

@@ -107,6 +107,11 @@ def _deployed(
 ) -> Deployment:
     """Asked for, unless it was before, and followed until it is live or in one of the phases `also`."""
     known = deployments.of_change(change, environment)
+    if known is not None and deployments.asks_elsewhere(known):
+        stage.say(f"{environment:<14} an earlier demo, at another address, has left it half-way")
+        stage.comment(change.number, change.author, f"/cancel {DEPLOYED}")
+        deployments.follow(known, DeploymentPhase.CANCELED)
+        known = None
     if known is None:
         asked = deployments.ask(change, change.author, f"/deploy {environment} {DEPLOYED}", environment)
         return deployments.follow(asked, LIVE, *also)
