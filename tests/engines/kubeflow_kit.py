@@ -45,6 +45,7 @@ class Cluster:
     kubeflow: FakeKubeflow
     kubernetes: FakeKubernetes
     clock: Callable[[], datetime] = utc_now
+    executor: LocalExecutor | None = None
     _engines: list[KubeflowEngine] = field(default_factory=list)
 
     @classmethod
@@ -53,7 +54,7 @@ class Cluster:
         """Runs are really carried out."""
         kubernetes = FakeKubernetes()
         executor = LocalExecutor(home, kubernetes)
-        with cls(FakeKubeflow(executor=executor), kubernetes).running() as cluster:
+        with cls(FakeKubeflow(executor=executor), kubernetes, executor=executor).running() as cluster:
             yield cluster
         executor.close()
 
@@ -73,6 +74,16 @@ class Cluster:
         )
         self._engines.append(KubeflowEngine(told, packages=packages, clock=self.clock, read_timeout_s=read_timeout_s))
         return self._engines[-1]
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What a service is told to use this cluster."""
+        return {
+            "MLOPS_BOT_ENGINE": "kubeflow",
+            "MLOPS_BOT_KUBEFLOW_URL": self.kubeflow.url,
+            "MLOPS_BOT_KUBEFLOW_IMAGE": IMAGE,
+            "MLOPS_BOT_KUBERNETES_URL": self.kubernetes.url,
+        }
 
     def add_run_like(self, name: str, other_name: str) -> str:
         """A run on Kubeflow that no engine of this process submitted; gives its name."""

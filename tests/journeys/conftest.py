@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from hashlib import sha256
@@ -12,16 +13,27 @@ import pytest
 from bot.service import Service
 from bot.settings import load_settings
 from bot.usecases.repository_loop import watch_all
+from tests.engines.kubeflow_kit import Cluster
 from tests.journeys.forge_place import Towns
 from tests.journeys.forges import TOWNS
 from tests.journeys.workplace import Running, Workplace, make_workplace
 
 
 @pytest.fixture(scope="session")
-def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def engine_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """`JOURNEYS_ENGINE=kubeflow pytest tests/journeys` takes the same journeys on a cluster of fakes."""
+    if os.environ.get("JOURNEYS_ENGINE") != "kubeflow":
+        yield {}
+        return
+    with Cluster.executing(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster.environ
+
+
+@pytest.fixture(scope="session")
+def shared_service(tmp_path_factory: pytest.TempPathFactory, engine_environ: dict[str, str]) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("service") / "home"
     environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2"}
-    service = Service(load_settings(environ))
+    service = Service(load_settings({**environ, **engine_environ}))
     with service.running():
         yield service
 

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from bot.domain.check import Conclusion
+from bot.domain.result import FailureKind
 from bot.domain.run import Phase
-from tests.engines.kubeflow_kit import IMAGE, Cluster
+from tests.engines.kubeflow_kit import Cluster
 from tests.journeys.workplace import Running, Workplace
 
 
@@ -22,13 +23,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 @pytest.fixture
 def running(cluster: Cluster, lonely: Workplace) -> Iterator[Running]:
-    environ = {
-        "MLOPS_BOT_ENGINE": "kubeflow",
-        "MLOPS_BOT_KUBEFLOW_URL": cluster.kubeflow.url,
-        "MLOPS_BOT_KUBEFLOW_IMAGE": IMAGE,
-        "MLOPS_BOT_KUBERNETES_URL": cluster.kubernetes.url,
-    }
-    with lonely.service(**environ) as running:
+    with lonely.service(**cluster.environ) as running:
         yield running
 
 
@@ -73,6 +68,31 @@ def test_a_failed_step_and_a_canceled_run_are_told_as_on_this_machine(lonely: Wo
     assert ended.cancel_requested_by == "ada"
 
 
+def test_a_canceled_run_that_could_not_report_has_its_result_written_by_the_bot(
+    cluster: Cluster, lonely: Workplace, running: Running, monkeypatch: pytest.MonkeyPatch
+):
+    assert cluster.executor is not None
+    monkeypatch.setattr(cluster.executor, "skips_exit_handler", True)
+    lonely.write("churn/train.py", "import time\nprint('one epoch', flush=True)\ntime.sleep(600)\n")
+    sha = lonely.commit("Take ten minutes")
+    lonely.push("main")
+    run = running.wait_for("its run", lambda: next(iter(running.runs(sha)), None))
+    running.wait_for("its step train", lambda: _at(running, run.id, "train"))
+    running.service.bot.cancel(run.id, "ada")
+
+    result = running.ended(sha).result
+    assert result is not None
+    assert result.failure is not None
+    assert (result.state, result.failure.kind) == ("canceled", FailureKind.CANCELED)
+    assert [(step.name, step.state) for step in result.steps] == [
+        ("fetch", "succeeded"),
+        ("train", "canceled"),
+        ("evaluate", "skipped"),
+        ("report", "skipped"),
+    ]
+    assert any("one epoch" in line for line in result.steps[1].log_tail)
+
+
 def test_kubeflow_is_shown_no_secret(cluster: Cluster, lonely: Workplace, running: Running):
     lonely.push("main")
     run = running.ended(lonely.git("rev-parse", "HEAD"))
@@ -92,17 +112,11 @@ def test_a_restarted_service_finds_its_run_on_kubeflow(cluster: Cluster, lonely:
     wait = f"import pathlib, time\nwhile not pathlib.Path({str(go)!r}).exists(): time.sleep(0.02)\n"
     lonely.write("churn/train.py", wait + (lonely.worktree / "churn/train.py").read_text())
     sha = lonely.commit("Wait for a word")
-    environ = {
-        "MLOPS_BOT_ENGINE": "kubeflow",
-        "MLOPS_BOT_KUBEFLOW_URL": cluster.kubeflow.url,
-        "MLOPS_BOT_KUBEFLOW_IMAGE": IMAGE,
-        "MLOPS_BOT_KUBERNETES_URL": cluster.kubernetes.url,
-    }
-    with lonely.service(**environ) as first:
+    with lonely.service(**cluster.environ) as first:
         lonely.push("main")
         run = first.wait_for("its run", lambda: next(iter(first.runs(sha)), None))
         first.wait_for("its step train", lambda: _at(first, run.id, "train"))
-    with lonely.service(**environ) as second:
+    with lonely.service(**cluster.environ) as second:
         go.touch()
         ended = second.ended(sha)
 

@@ -33,12 +33,14 @@ STATES = {
 
 
 class LocalExecutor:
-    """`home` holds the working files of runs."""
+    """`home` holds the working files of runs. With `skips_exit_handler` a terminated run leaves no result, as when its
+    pods are taken away before the exit handler has begun."""
 
     def __init__(self, home: Path, kubernetes: FakeKubernetes) -> None:
         self._packages = home / "packages"
         self._packages.mkdir(parents=True)
         self._kubernetes = kubernetes
+        self.skips_exit_handler = False
         self._names: dict[str, str] = {}  # Kubeflow's id to the local engine's
         self._lost: dict[str, str] = {}  # those whose pods could not be started, and why
         self._engine = LocalEngine(
@@ -80,6 +82,8 @@ class LocalExecutor:
         has_ended = seen.state not in (EngineState.PENDING, EngineState.RUNNING)
         if run["state"] == "CANCELING" and not has_ended:
             state = "CANCELING"
+        if run["state"] == "CANCELING" and has_ended and self.skips_exit_handler:
+            _take_back_report(run)
         history = run["state_history"]
         if history[-1]["state"] != state:
             history = [*history, {"update_time": now(), "state": state}]
@@ -133,6 +137,14 @@ def _tasks(run: dict[str, Any], has_ended: bool) -> list[dict[str, Any]]:
         tasks.append(_task(run, StepProgress(step.name, state, step.started_at, step.ended_at)))
         tasks.append(_task(run, StepProgress("executor", state, step.started_at, step.ended_at)))
     return tasks
+
+
+def _take_back_report(run: dict[str, Any]) -> None:
+    """Nobody has read it yet: the run has not been shown as ended."""
+    folder = steps_folder(_parameters(run))
+    assert folder is not None
+    for left in (folder.parent / "result.json", folder / "report.json"):
+        left.unlink(missing_ok=True)
 
 
 def _task(run: dict[str, Any], step: StepProgress) -> dict[str, Any]:
