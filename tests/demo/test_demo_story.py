@@ -22,7 +22,7 @@ from bot.domain.errors import UserError
 from bot.settings import load_settings
 from pipelines.serving.folder import ServerFolder
 
-DEADLINE_S = 120.0
+DEADLINE_S = 200.0  # a quiet machine takes a fifth; the environment may have to be built
 WHOLE_STORY = """
 pushed the first commit to main: \\w+
 pushed the branch `more-trees`, which changes a hyperparameter of each model: \\w+
@@ -123,6 +123,7 @@ def demo(tmp_path: Path, environments: Path) -> Iterator[Demo]:
     ending.reset(load_settings({"MLOPS_BOT_HOME": str(home)}))  # also ends what a demo that failed has left
 
 
+@pytest.mark.timeout(480)
 def test_the_demo_goes_from_a_push_to_a_rollback_and_a_second_one_stays_and_hears_of_an_approval(demo: Demo) -> None:
     played = demo.play("--exit")
 
