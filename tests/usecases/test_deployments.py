@@ -542,3 +542,25 @@ def test_invariant_8_a_forks_model_is_deployed_only_once_it_is_merged(deployed: 
 
     assert "comes from a fork" in answer
     assert deployed.all() == []
+
+
+def test_a_rollback_is_no_way_around_approvals(deployed: Deployments):
+    deployed.deploy("staging")
+    deployed.say("/deploy production")
+    deployed.say("/approve", author="bob")
+    deployed.carry_out(deployed.newest("production"))
+
+    refused = deployed.say("/rollback production churn v1.0.0")
+    accepted = deployed.say("/rollback staging churn v1.0.0")
+
+    assert "`v1.0.0` has never served in `production`, which needs approvals." in refused
+    assert "Ask for them: `/deploy production churn`." in refused
+    assert "back to `staging`" in accepted
+
+
+def test_a_rollback_needs_no_merged_change(deployed: Deployments):
+    deployed.deploy()
+    deployed.place.commit(mlops_yaml=PROJECT.replace("staging: {}", "staging: {from: default-branch}"))
+    deployed.place.look()
+
+    assert "back to `staging`" in deployed.say("/rollback staging churn v1.0.0")

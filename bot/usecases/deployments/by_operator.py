@@ -14,9 +14,10 @@ from bot.domain.version import Version, parse_number
 from bot.domain.words import listed, quoted
 from bot.usecases.deployments.commands import take
 from bot.usecases.deployments.incumbents import registered, serving_version
+from bot.usecases.deployments.looks import rule_of, served_by
 from bot.usecases.deployments.registry_index import index_registry, unreadable
 from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback
-from bot.usecases.deployments.targets import deployable, environment_of, place_of, project_at
+from bot.usecases.deployments.targets import deployable, place_of, project_at
 from bot.usecases.ordering import named_model
 from bot.usecases.world import World
 from bot.usecases.writes import Writes, apply
@@ -108,8 +109,8 @@ def _ask_version(ask: Ask, version_text: str, world: World) -> Asked:
     place = place_of(ask.repository, None, world)
     project, policy = project_at(place, world)
     model = named_model(project, ask.model)
-    deploy = deployable(place, model, policy)
-    rule = environment_of(deploy, ask.environment, model.name)
+    deploy = served_by(place, deployable(place, model, policy), world)
+    rule = rule_of(place, deploy, model.name, ask.environment, world)
     version = _named(ask, version_text, world)
     _check_merged(ask, rule, version, place.head.subject.sha, world)
     deployment = Deployment(

@@ -65,6 +65,7 @@ def look_at(place: Place, model_name: str, environment: str, world: World) -> Ca
         raise UserError(f"There is no model {quoted(model_name)} here any more.")
     deploy = served_by(place, deployable(place, model, policy), world)
     rule = rule_of(place, deploy, model.name, environment, world)
+    _check_source(place, rule, environment)
     run = newest_run(place, model_name, world)
     if run is None or not run.phase.is_final:
         return NotYet(run, rule, deploy)
@@ -96,9 +97,14 @@ def rule_of(place: Place, deploy: Deploy, model: str, environment: str, world: W
     refusal = refusal_of_environment(environment, policy, rule)
     if refusal is not None:
         raise refusal
+    return rule
+
+
+def _check_source(place: Place, rule: DeployEnvironment, environment: str) -> None:
+    """Whether results of this change may come there before it is merged. Raises UserError."""
     change = place.change
     if change is None or change.state is not ChangeState.OPEN:
-        return rule
+        return
     if change.from_fork:
         raise UserError("This change comes from a fork.", "Its model can be deployed once it is merged.")
     if rule.only_merged:
@@ -106,7 +112,6 @@ def rule_of(place: Place, deploy: Deploy, model: str, environment: str, world: W
             f"{quoted(environment)} takes only commits of {quoted(place.repository.default_branch)}.",
             f"Merge this change, then write `/deploy {environment}` here.",
         )
-    return rule
 
 
 def with_candidate(deployment: Deployment, found: Candidate) -> Deployment:

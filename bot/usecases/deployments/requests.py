@@ -9,7 +9,7 @@ from bot.domain.change import Change, ChangeState, Repository
 from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase, deployment_id
 from bot.domain.errors import UserError
 from bot.domain.nearest import nearest
-from bot.domain.project import Project
+from bot.domain.project import DeployEnvironment, Project, Resources
 from bot.domain.run import Run
 from bot.domain.version import Version, parse_number
 from bot.domain.words import listed, quoted
@@ -140,9 +140,11 @@ def ask_rollback(ask: Ask, version_text: str | None, world: World) -> Asked:
     project, policy = project_at(place, world)
     name = named_model(project, ask.model).name if ask.model else _only_served(ask, world)
     model = project.model(name)
-    if model is not None:
-        rule_of(place, served_by(place, deployable(place, model, policy), world), name, ask.environment, world)
-    version = _version_back(ask, name, version_text, world)
+    rule, resources = DeployEnvironment(), Resources()
+    if model is not None:  # one that the project no longer has can still be rolled back
+        deploy = served_by(place, deployable(place, model, policy), world)
+        rule, resources = rule_of(place, deploy, name, ask.environment, world), deploy.resources
+    version = _version_back(ask, name, version_text, rule, world)
     now = world.clock()
     deployment = Deployment(
         id=deployment_id(ask.repository.key, name, ask.environment, ask.trigger),
@@ -161,11 +163,14 @@ def ask_rollback(ask: Ask, version_text: str | None, world: World) -> Asked:
         version_id=version.id,
         version=str(version.lock.number),
         digest=version.lock.model_digest,
+        memory_bytes=resources.memory_bytes,
+        cpu=resources.cpu,
     )
     return Asked(deployment, is_new=True)
 
 
-def _version_back(ask: Ask, model: str, version_text: str | None, world: World) -> Version:
+def _version_back(ask: Ask, model: str, version_text: str | None, rule: DeployEnvironment, world: World) -> Version:
+    """What never served in an environment that needs approvals can not come there by a rollback, which needs none."""
     key = ask.repository.key
     now = serving_version(key, model, ask.environment, world)
     versions = registered(key, model, world)
@@ -183,9 +188,19 @@ def _version_back(ask: Ask, model: str, version_text: str | None, world: World) 
         raise UserError(
             f"{quoted(model)} has no version {quoted(version_text)}.", _versions_to_name(ask.environment, versions)
         )
+    if rule.approvals and not _has_served(found, ask.environment, world):
+        raise UserError(
+            f"{quoted(str(found.lock.number))} has never served in {quoted(ask.environment)}, which needs approvals.",
+            f"Ask for them: `/deploy {ask.environment} {model}`.",
+        )
     if now is not None and now.id == found.id:
         raise UserError(f"{quoted(str(found.lock.number))} serves in {quoted(ask.environment)} already.")
     return found
+
+
+def _has_served(version: Version, environment: str, world: World) -> bool:
+    found = world.store.assignments(repository=version.repository, model=version.lock.model, environment=environment)
+    return any(one.deployment_id and one.commit_sha == version.commit_sha for one in found)
 
 
 def _versions_to_name(environment: str, versions: Sequence[Version]) -> str:
