@@ -31,7 +31,7 @@ _NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError)
 def open_filesystem(url: str) -> tuple[Any, str]:
     """fsspec's file system for an address, and the path in it. Raises ValueError, or ImportError for what is not
     installed. Nothing is asked over the network."""
-    options: dict[str, Any] = {"use_listings_cache": False}
+    options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
     if url.partition("://")[0] in S3_SCHEMES:
         options["config_kwargs"] = {
             "connect_timeout": CONNECT_TIMEOUT_S,
@@ -122,10 +122,16 @@ class RemoteArtifacts:
             return b""
         return content
 
-    def _call(self, name: str, *arguments: Any, timeout_s: float = CALL_TIMEOUT_S, **options: Any) -> Any:
+    def _call(self, name: str, *arguments: Any, timeout_s: float | None = None, **options: Any) -> Any:
         if not self._files.async_impl:
             return getattr(self._files, name)(*arguments, **options)
-        return sync(self._files.loop, getattr(self._files, f"_{name}"), *arguments, timeout=timeout_s, **options)
+        return sync(
+            self._files.loop,
+            getattr(self._files, f"_{name}"),
+            *arguments,
+            timeout=timeout_s or CALL_TIMEOUT_S,
+            **options,
+        )
 
     @contextmanager
     def _reaching(self, what: str = "reached") -> Iterator[None]:

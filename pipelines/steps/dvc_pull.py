@@ -15,6 +15,7 @@ from pathlib import Path
 from pipelines.steps.dvc_files import Pointer, Remote
 from pipelines.steps.failure import FailureKind, StepFailed
 from pipelines.steps.masking import mask_address
+from pipelines.steps.store_environment import without_lent
 from pipelines.steps.workplace import CALLBACK_TOKEN, SECRET_PREFIX
 
 DVC_TIMEOUT_S = 4 * 3600.0  # a first pull of a very large data set
@@ -111,10 +112,11 @@ def pull_with_dvc(checkout: Path, path: str, cache: Path, remote: Remote | None)
 
 
 def _environment(cache: Path) -> dict[str, str]:
-    """DVC finds a remote's credentials in the environment; the model's secrets and our token are not for it."""
+    """DVC finds a remote's credentials in the environment; the model's secrets, our token and what opens the artifact
+    store are not for it: where it goes stands in the data repository's own configuration."""
     environment = {
         name: value
-        for name, value in os.environ.items()
+        for name, value in without_lent(os.environ).items()
         if not name.startswith(SECRET_PREFIX) and name != CALLBACK_TOKEN
     }
     return {**environment, "DVC_NO_ANALYTICS": "1", "DVC_SITE_CACHE_DIR": str(cache / "site")}

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import BinaryIO, Protocol
 from urllib.parse import unquote, urlsplit
+
+READ_LIMIT_BYTES = 32 * 1024 * 1024
 
 
 class LogSink(Protocol):
@@ -27,7 +29,7 @@ class Prefix(Protocol):
         """All of it, or nothing."""
 
     def read(self, path: str) -> bytes | None:
-        """None when there is no such file."""
+        """None when there is no such file. At most `READ_LIMIT_BYTES` of it: our own records are far smaller."""
 
     def put_file(self, source: Path, path: str) -> None: ...
 
@@ -45,7 +47,9 @@ class Prefix(Protocol):
 def open_prefix(address: str) -> Prefix:
     if address.startswith("file://"):
         return FolderPrefix(address)
-    return FsspecPrefix(address)
+    from pipelines.steps.object_store import ObjectPrefix
+
+    return ObjectPrefix(address)
 
 
 class FolderPrefix:
@@ -61,7 +65,8 @@ class FolderPrefix:
 
     def read(self, path: str) -> bytes | None:
         try:
-            return (self.root / path).read_bytes()
+            with (self.root / path).open("rb") as file:
+                return file.read(READ_LIMIT_BYTES)
         except (FileNotFoundError, IsADirectoryError, NotADirectoryError):
             return None
 
@@ -110,84 +115,3 @@ class _FileLog:
 
     def close(self) -> None:
         self._file.close()
-
-
-class FsspecPrefix:
-    """S3, GCS, Azure, and whatever else fsspec knows. An object appears whole or not at all, so writes are atomic."""
-
-    def __init__(self, address: str) -> None:
-        import fsspec
-
-        self.address = address.rstrip("/")
-        self._fs: Any
-        self._fs, self._root = fsspec.core.url_to_fs(self.address)
-
-    def write(self, path: str, content: bytes) -> None:
-        self._fs.makedirs(self._parent(path), exist_ok=True)
-        self._fs.pipe_file(self._full(path), content)
-
-    def read(self, path: str) -> bytes | None:
-        try:
-            content: bytes = self._fs.cat_file(self._full(path))
-        except FileNotFoundError:
-            return None
-        return content
-
-    def put_file(self, source: Path, path: str) -> None:
-        self._fs.makedirs(self._parent(path), exist_ok=True)
-        self._fs.put_file(str(source), self._full(path))
-
-    def get_folder(self, path: str, destination: Path) -> int:
-        root = self._full(path)
-        names = [name for name in self._fs.find(root) if ".." not in name.removeprefix(root).split("/")]
-        for name in names:
-            target = destination / name.removeprefix(root).lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._fs.get_file(name, str(target))
-        return len(names)
-
-    def list_files(self, path: str) -> list[str]:
-        root = self._full(path)
-        return sorted(name.removeprefix(root).lstrip("/") for name in self._fs.find(root))
-
-    def open_file(self, path: str) -> BinaryIO:
-        file: BinaryIO = self._fs.open(self._full(path), "rb")
-        return file
-
-    def open_log(self, path: str) -> LogSink:
-        return _UploadedLog(self, path)
-
-    def _full(self, path: str) -> str:
-        return f"{self._root}/{path}"
-
-    def _parent(self, path: str) -> str:
-        return self._full(path).rpartition("/")[0]
-
-
-class _UploadedLog:
-    """Objects can not grow, so the whole log is written anew: every 2 s at first, later less often."""
-
-    def __init__(self, prefix: FsspecPrefix, path: str) -> None:
-        self._prefix = prefix
-        self._path = path
-        self._content = bytearray()
-        self._uploaded = 0
-        self._next_upload_s = 0.0
-        self._pause_s = 2.0
-
-    def write(self, content: bytes) -> None:
-        self._content += content
-
-    def tick(self, now_s: float) -> None:
-        if now_s < self._next_upload_s or self._uploaded == len(self._content):
-            return
-        self._upload()
-        self._next_upload_s = now_s + self._pause_s
-        self._pause_s = min(30.0, self._pause_s * 1.5)
-
-    def close(self) -> None:
-        self._upload()
-
-    def _upload(self) -> None:
-        self._prefix.write(self._path, bytes(self._content))
-        self._uploaded = len(self._content)

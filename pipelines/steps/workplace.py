@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipelines.steps import store_environment
 from pipelines.steps.failure import FailureKind
 
 CACHE = "MLOPS_BOT_CACHE"  # shared by runs: data, environments
@@ -77,8 +78,9 @@ def secret_values(names: Iterable[str]) -> dict[str, str]:
 
 
 def all_secret_values() -> list[str]:
-    """Everything that must never be written: declared secrets, and the callback token."""
-    return [value for name, value in os.environ.items() if name.startswith(SECRET_PREFIX) or name == CALLBACK_TOKEN]
+    """Everything that must never be written: declared secrets, the callback token, and what the service lent."""
+    own = [value for name, value in os.environ.items() if name.startswith(SECRET_PREFIX) or name == CALLBACK_TOKEN]
+    return [*own, *store_environment.secret_values(os.environ, store_environment.lent_names())]
 
 
 def kept(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, str]:
