@@ -97,8 +97,10 @@ class ObservedService:
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """What was answered since a revision took its present share: the canary's measure. Latencies are milliseconds."""
+    """What was answered since a revision took its present share: the canary's measure. Latencies are milliseconds.
+    Where serving can not tell, `is_measured` is False and the rest says nothing."""
 
     requests: int = 0
     errors: int = 0  # answers of 5xx, and requests that got none
     p99_ms: float | None = None
+    is_measured: bool = True

@@ -136,6 +136,6 @@ class _Handler(BaseHTTPRequestHandler):
         except OSError:  # whoever asked has stopped waiting
             self.close_connection = True
 
-    do_GET = do_POST = do_DELETE = do_PUT = _do  # noqa: N815 - the base class's names
+    do_GET = do_POST = do_DELETE = do_PUT = do_PATCH = _do  # noqa: N815 - the base class's names
 
     def log_message(self, format: str, *args: object) -> None: ...  # noqa: A002 - the base class's name

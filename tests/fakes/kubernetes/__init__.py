@@ -1,0 +1,1 @@
+"""Kubernetes' API with KServe in it, over HTTP: strict, and moved by tests."""
