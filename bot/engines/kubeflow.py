@@ -72,6 +72,7 @@ class KubeflowEngine:
         self._lock = threading.Lock()
         self._kubeflow_ids: dict[str, str] = {}  # of active runs
         self._doubtful: set[str] = set()  # whose creation went unanswered: there may be two, so look by name
+        self._asked_to_end: set[str] = set()
         self._last: dict[str, EngineRun] = {}  # what was seen of active runs
         self._missed_at: dict[str, datetime] = {}
 
@@ -123,14 +124,17 @@ class KubeflowEngine:
         document = self._by_name([run_id]).get(run_id)
         if document is None or engine_run(run_id, document).state not in ACTIVE:
             return
-        if document.get("state") == "CANCELING":
-            return
+        is_canceling = document.get("state") == "CANCELING"
+        if is_canceling and run_id in self._asked_to_end:
+            return  # else its workflow may not have been told: Kubeflow writes the state first
         try:
             self._api.terminate_run(str(document["run_id"]))
         except Refused as error:
             now = self._by_name([run_id]).get(run_id)
-            if now is not None and engine_run(run_id, now).state in ACTIVE:
+            if not is_canceling and now is not None and engine_run(run_id, now).state in ACTIVE:
                 raise TransientError(f"Kubeflow does not end {run_id}: {error.message}") from error
+        with self._lock:
+            self._asked_to_end.add(run_id)
 
     def check_health(self) -> None:
         try:
@@ -250,6 +254,7 @@ class KubeflowEngine:
         with self._lock:
             self._kubeflow_ids.pop(run_id, None)
             self._doubtful.discard(run_id)
+            self._asked_to_end.discard(run_id)
             self._last.pop(run_id, None)
             self._missed_at.pop(run_id, None)
         if self._secrets is not None:

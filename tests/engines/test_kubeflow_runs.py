@@ -154,3 +154,15 @@ def test_a_server_that_is_down_fails_the_health_check_with_its_name(cluster: Clu
 
     with pytest.raises(TransientError, match="Kubeflow can not be reached"):
         engine.check_health()
+
+
+def test_a_cancel_that_kubeflow_did_not_carry_through_is_asked_for_again(cluster: Cluster, on_cluster: KubeflowEngine):
+    run = training()
+    on_cluster.submit(run)
+    cluster.kubeflow.put(run.run_id, "CANCELING")  # so it writes first, and then tells the workflow, which went wrong
+
+    on_cluster.cancel(run.run_id)
+    on_cluster.cancel(run.run_id)
+
+    assert cluster.kubeflow.web.calls["POST /runs/{run_id}:terminate"] == 1
+    assert one(on_cluster, run.run_id).state is EngineState.RUNNING

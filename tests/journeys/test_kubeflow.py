@@ -77,7 +77,11 @@ def test_a_canceled_run_that_could_not_report_has_its_result_written_by_the_bot(
     sha = lonely.commit("Take ten minutes")
     lonely.push("main")
     run = running.wait_for("its run", lambda: next(iter(running.runs(sha)), None))
-    running.wait_for("its step train", lambda: _at(running, run.id, "train"))
+    artifacts = running.service.bot.world.artifacts
+    running.wait_for(
+        "its first epoch",
+        lambda: b"one epoch" in artifacts.read_from(run.id, "logs/train.log", offset=0, limit_bytes=9999),
+    )
     running.service.bot.cancel(run.id, "ada")
 
     result = running.ended(sha).result

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from collections.abc import Callable
 from email import message_from_bytes
 from typing import Any, Protocol
@@ -42,6 +43,7 @@ class FakeKubeflow:
         self.records = Records()
         self._executor = executor
         self._checks_answers = checks_answers
+        self._lock = threading.Lock()  # a run is not ended while it is being made
         self.web = Web(self._respond, route_of=_route, tokens=tokens or set())
         self.url = self.web.url
 
@@ -146,9 +148,10 @@ class FakeKubeflow:
         reference = body["pipeline_version_reference"]
         version: Version = _get(self.records.versions, reference["pipeline_version_id"])
         assert version.pipeline_id == reference["pipeline_id"]
-        run = self.records.add_run(body, version)
-        if self._executor is not None:
-            self._executor.start(run, version)
+        with self._lock:
+            run = self.records.add_run(body, version)
+            if self._executor is not None:
+                self._executor.start(run, version)
         return run
 
     def _get_run(self, _request: Request, run_id: str) -> Any:
@@ -161,12 +164,13 @@ class FakeKubeflow:
 
     def _terminate_run(self, _request: Request, run_id: str) -> Any:
         run = self._shown(_get(self.records.runs, run_id))
-        if run["state"] in FINAL:
+        if run["state"] in (*FINAL, "CANCELING"):
             raise Refusal(400, f"Failed to terminate run {run_id}: row not found or not in a state to be terminated")
-        run["state"] = "CANCELING"
-        run["state_history"].append({"update_time": now(), "state": "CANCELING"})
-        if self._executor is not None:
-            self._executor.terminate(run)
+        with self._lock:
+            run["state"] = "CANCELING"
+            run["state_history"].append({"update_time": now(), "state": "CANCELING"})
+            if self._executor is not None:
+                self._executor.terminate(run)
         return {}
 
     def _retry_run(self, _request: Request, run_id: str) -> Any:
