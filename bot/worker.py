@@ -160,7 +160,8 @@ class Worker:
             except LeaseLost:
                 log.debug("row_changed_meanwhile")
             except TransientError as error:
-                log.warning("row_postponed", problem=error.problem, attempts=claim.attempts)
+                again = log.warning if claim.attempts else log.info  # once is nothing: a race, a blink of a network
+                again("row_postponed", problem=error.problem, attempts=claim.attempts)
                 self._retry_or_give_up(lane, claim, error.problem, error.retry_after_s, attempts=lane.patience)
             except UserError as error:
                 log.warning("row_refused", problem=error.problem)

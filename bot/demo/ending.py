@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from bot.demo.stage import Say
 from bot.domain.errors import UserError
@@ -26,14 +25,12 @@ MADE_BY_THE_BOT = (
 END_WITHIN_S = 15.0
 
 
-def end_servers(serving: LocalServing, home: Path, say: Say) -> None:
+def end_servers(serving: LocalServing, say: Say) -> None:
     """After the service has stopped, or it would start them again."""
     names = [service.name for service in serving.services()]
     if not names:
         return
     serving.end(within_s=END_WITHIN_S)
-    for order in (home / "serving" / "revisions").glob("*/*/*/order.json"):
-        order.unlink()  # without one, the next start does not take it for a server that has died meanwhile
     say(f"ended the model servers of {', '.join(names)}; the next start serves them again")
 
 

@@ -62,7 +62,7 @@ def tell(settings: Settings, *, stay: bool, reset: bool) -> int:
                 good = _play_to_the_end(trained, made, stage)
                 comment = _comment(trained, stage)
     finally:
-        ending.end_servers(service.bot.serving, settings.home, say)
+        ending.end_servers(service.bot.serving, say)
     if stay:
         click.echo("\nstopped; `make demo` goes on from here, `make demo ARGS=--reset` starts anew")
     else:

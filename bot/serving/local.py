@@ -44,7 +44,8 @@ log = structlog.get_logger()
 
 
 class LocalServing:
-    """Thread-safe. `environment` is what keepers inherit, and nothing else of ours; model servers get less.
+    """Thread-safe. `environment` is what keepers inherit, and nothing else of ours; model servers get less. `lent` is
+    what keepers alone are given, so that they reach the artifact store.
 
     `on_change(environment, model)` is called from the supervisor when a revision's state has changed: only a hint.
     Its places are `Routes` for the proxy, to whom a `Backend.revision_id` names a revision in its place.
@@ -61,12 +62,14 @@ class LocalServing:
         environment: Mapping[str, str],
         on_change: Callable[[str, str], None] | None = None,
         credential_of: Callable[[str], GitCredential | None] = lambda _address: None,
+        lent: Mapping[str, str] | None = None,
     ) -> None:
         self._folder = home.resolve() / "serving"
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._clock = clock
         self._cache = cache.resolve()
         self._environment = dict(environment)
+        self._lent = dict(lent or {})
         self._on_change = on_change or (lambda _environment, _model: None)
         self._credential_of = credential_of
         self._lock = threading.RLock()
@@ -171,6 +174,8 @@ class LocalServing:
         for keeper in ending:
             if keeper.is_alive():
                 keeper.kill()
+        for _, folder in self._folders():
+            (folder.path / "order.json").unlink(missing_ok=True)  # or the next start takes it for one that has died
         self.close()
 
     # -- what is desired
@@ -248,7 +253,7 @@ class LocalServing:
         is_there = (revision.folder.path / "code.complete").exists()
         credential = self._credential_of(wanted.code) if wanted.code and not is_there else None
         order = _order(revision.place, wanted, start=revision.starts, cache=self._cache)
-        revision.keeper.start(order, self._environment, credential)
+        revision.keeper.start(order, self._environment, credential, self._lent)
 
 
 def _place(desired: DesiredService, revision: ServedRevision) -> Place:
