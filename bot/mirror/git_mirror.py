@@ -18,8 +18,8 @@ from bot.mirror.names import is_reference_name, is_sha, is_short_sha
 from bot.mirror.objects import LINK_MODE, SUBMODULE_MODE, TreeEntry, find_entry
 from bot.mirror.repositories import RemoteMirror, check_sha, open_repository
 from bot.mirror.tags import read_tags
-from bot.mirror.trees import changed_paths, path_names, tree_digest
-from bot.mirror.writing import push_tags, write_commit
+from bot.mirror.trees import changed_paths, covered_paths, path_names, tree_digest
+from bot.mirror.writing import push_branch, push_tags, write_commit
 from bot.ports.forge import GitCredential
 from bot.ports.git import Commit, Signature, Tag
 
@@ -179,8 +179,12 @@ class GitMirror:
                 for sha, entry in found.items()
             }
 
+    def paths(self, address: str, sha: str, pattern: str) -> list[str]:
+        repository = self._repository(address)
+        return covered_paths(repository.objects, self._commit(repository, sha)[1], pattern)
+
     def write_commit(
-        self, address: str, parent: str, files: Mapping[str, bytes], *, message: str, by: Signature
+        self, address: str, parent: str, files: Mapping[str, bytes | None], *, message: str, by: Signature
     ) -> str:
         repository = self._repository(address)
         tree_id = self._commit(repository, parent)[1]
@@ -188,6 +192,9 @@ class GitMirror:
 
     def push_tags(self, address: str, tags: Sequence[Tag]) -> None:
         push_tags(self._repository(address), tags)
+
+    def push_branch(self, address: str, branch: str, sha: str, *, expected: str | None) -> None:
+        push_branch(self._repository(address), branch, sha, expected=expected)
 
     def _repository(self, address: str) -> _OpenRepository:
         with self._lock:

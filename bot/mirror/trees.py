@@ -53,6 +53,11 @@ def tree_digest(objects: Objects, tree_id: str, paths: Sequence[str], without: S
     return digest.hexdigest()
 
 
+def covered_paths(objects: Objects, tree_id: str, pattern: str) -> list[str]:
+    with objects.batch():
+        return sorted(shown_path(path) for path, _ in _covered(objects, tree_id, pattern))
+
+
 def _covered(objects: Objects, tree_id: str, pattern: str) -> Iterator[tuple[bytes, TreeEntry]]:
     """A path covers itself and all below it, a glob the files that it matches."""
     is_glob = "*" in pattern

@@ -15,6 +15,10 @@ class TagExists(Exception):
     """A tag of this name is there, and is another one."""
 
 
+class BranchMoved(Exception):
+    """A branch is not where it was expected to be."""
+
+
 class PushRefused(UserError):
     """The repository does not let us push: no permission, a protected tag, a hook. `problem` holds its own words."""
 
@@ -91,11 +95,18 @@ class Git(Protocol):
     def read_each(self, address: str, shas: Sequence[str], path: str, *, limit_bytes: int) -> dict[str, bytes | None]:
         """What `read` gives of one path at many commits, with one fetch at most."""
 
+    def paths(self, address: str, sha: str, pattern: str) -> list[str]:
+        """Of the files that a path or glob covers, as in `tree_digest`. Sorted."""
+
     def write_commit(
-        self, address: str, parent: str, files: Mapping[str, bytes], *, message: str, by: Signature
+        self, address: str, parent: str, files: Mapping[str, bytes | None], *, message: str, by: Signature
     ) -> str:
-        """The sha of a new commit: the child of `parent` with these files written by path, and all others as they were.
-        It is here alone until a tag of it is pushed."""
+        """The sha of a new commit: the child of `parent` with these files written by path (None removes one), and all
+        others as they were. It is here alone until a tag or branch of it is pushed."""
+
+    def push_branch(self, address: str, branch: str, sha: str, *, expected: str | None) -> None:
+        """Move a branch from `expected` to a commit, or make it where that is None. Raises BranchMoved when it is not
+        there any more, PushRefused when we may not."""
 
     def push_tags(self, address: str, tags: Sequence[Tag]) -> None:
         """Make tags at the remote, all or none of them. A tag that is there already and is the very same is well.
