@@ -22,7 +22,7 @@ from bot.domain.pipeline import DEPLOY
 from bot.domain.run import EngineRun, EngineState
 from bot.engines.kubeflow_api import KubeflowApi
 from bot.engines.kubeflow_http import READ_TIMEOUT_S, Access, Connection, Refused, Unanswered
-from bot.engines.kubeflow_needs import needs_of, variables
+from bot.engines.kubeflow_needs import lent, needs_of, variables
 from bot.engines.kubeflow_package import render_package
 from bot.engines.kubeflow_runs import ACTIVE, engine_run, order_of_age
 from bot.engines.kubeflow_secrets import RunSecrets
@@ -86,7 +86,7 @@ class KubeflowEngine:
         if self._by_name([run_id]):
             return
         _check_size(submission)
-        secrets = self._usable_secrets(submission)
+        secrets = self._usable_secrets(lent(submission, self._settings))
         try:
             document = self._run_document(replace(submission, secrets=secrets))
             if secrets and self._secrets is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from bot.domain.pipeline import DEPLOY
@@ -15,6 +17,15 @@ from bot.ports.engine import Submission
 # the pod's own limit, beyond the command's: for fetching its image, packages and files
 POD_SLACK_S = 3600
 MODEL_STEPS = ("train", "evaluate")
+
+
+def lent(submission: Submission, settings: KubeflowSettings) -> Submission:
+    """The forge's tokens stay with the bot: where the steps can reach it, the fetch step is told to ask for them."""
+    url = submission.arguments.get("callback_url")
+    if not settings.exchanges_credentials or not url or GIT_CREDENTIALS not in submission.secrets:
+        return submission
+    told = {GIT_CREDENTIALS: json.dumps({"exchange": f"{url}/credentials"})}
+    return replace(submission, secrets={**submission.secrets, **told})
 
 
 def variables(secrets: Mapping[str, str]) -> dict[str, str]:
@@ -38,7 +49,8 @@ def needs_of(submission: Submission, settings: KubeflowSettings) -> Needs:
 
 def _step(name: str, submission: Submission) -> StepNeeds:
     if name == "fetch":
-        return StepNeeds(secrets=_given(submission, GIT_CREDENTIALS))
+        given = _given(submission, GIT_CREDENTIALS)
+        return StepNeeds(secrets=(*given, *_given(submission, CALLBACK_TOKEN)) if given else ())
     if submission.pipeline == DEPLOY or name not in MODEL_STEPS:
         return StepNeeds(secrets=_given(submission, CALLBACK_TOKEN))
     command = _fields(submission, name)

@@ -28,6 +28,7 @@ class KubeflowSettings:
     ui_url: str = ""
     image_pull_secret: str = ""
     service_account: str = ""
+    exchanges_credentials: bool = True  # steps can reach the bot, which gives them tokens when they need them
     kubernetes_url: str = ""
     kubernetes_token_file: Path | None = None
     kubernetes_ca_file: Path | None = None
@@ -59,12 +60,20 @@ def read_settings(environ: Mapping[str, str]) -> KubeflowSettings:
         ui_url=_address(environ, "MLOPS_BOT_KUBEFLOW_UI_URL"),
         image_pull_secret=_name(environ, "MLOPS_BOT_KUBEFLOW_IMAGE_PULL_SECRET"),
         service_account=_name(environ, "MLOPS_BOT_KUBEFLOW_SERVICE_ACCOUNT"),
+        exchanges_credentials=_exchanges(environ),
         kubernetes_url=_inside_address(environ) if is_inside else kubernetes_url,
         kubernetes_token_file=_path(environ, "MLOPS_BOT_KUBERNETES_TOKEN_FILE")
         or (SERVICE_ACCOUNT_FOLDER / "token" if is_inside else None),
         kubernetes_ca_file=_path(environ, "MLOPS_BOT_KUBERNETES_CA_FILE")
         or (SERVICE_ACCOUNT_FOLDER / "ca.crt" if is_inside else None),
     )
+
+
+def _exchanges(environ: Mapping[str, str]) -> bool:
+    how = environ.get("MLOPS_BOT_KUBEFLOW_CREDENTIALS", "").strip() or "exchange"
+    if how not in ("exchange", "secret"):
+        raise UserError(f"MLOPS_BOT_KUBEFLOW_CREDENTIALS is {quoted(how)}.", "Use `exchange` or `secret`.")
+    return how == "exchange"
 
 
 def _inside_address(environ: Mapping[str, str]) -> str:

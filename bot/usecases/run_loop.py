@@ -15,6 +15,7 @@ from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import EngineRun, EngineState, Phase, Run
 from bot.ports.engine import Submission
 from bot.ports.store import Claim, Kind, Transaction
+from bot.usecases.clone_credentials import clone_credentials
 from bot.usecases.deployments.incumbents import PRODUCTION, serving_version
 from bot.usecases.deployments.versions import version_of_merged
 from bot.usecases.orders import reusable_run
@@ -163,14 +164,8 @@ def _submission(run: Run, world: World) -> Submission:
 
 
 def _git_credentials(run: Run, world: World) -> dict[str, str]:
-    """For the addresses that the run clones from, and no other; the fetch step takes them off the disk."""
-    addresses = {str(run.arguments[name]) for name in ("clone_address", "data_address") if run.arguments.get(name)}
-    found = {address: world.credential_of(address) for address in sorted(addresses)}
-    credentials = {
-        address: {"username": credential.username, "password": credential.password}
-        for address, credential in found.items()
-        if credential is not None
-    }
+    """The fetch step takes them off the disk, or exchanges its own token for them."""
+    credentials = clone_credentials(run, world)
     return {"MLOPS_BOT_GIT_CREDENTIALS": json.dumps(credentials)} if credentials else {}
 
 

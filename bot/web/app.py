@@ -132,6 +132,7 @@ def _routes(world: World, wake: Callable[[Kind], None], metrics: health.Metrics)
     callbacks = Callbacks(world, wake)
     return [
         _Page("/callbacks/runs/{run_id}", callbacks.receive, methods=post),
+        _Page("/callbacks/runs/{run_id}/credentials", callbacks.credentials, methods=post),
         _Page("/callbacks/runs/{run_id}/serving", callbacks.serving, methods=["GET", *post]),
         _Page("/healthz", health.healthz),
         _Page("/readyz", health.readyz),

@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse, Response
 
 from bot.domain.errors import TransientError, UserError
 from bot.ports.store import Kind
+from bot.usecases.clone_credentials import exchanged
 from bot.usecases.deployments import serving
 from bot.usecases.deployments.serving import Served
 from bot.usecases.world import World
@@ -56,6 +57,19 @@ class Callbacks:
         except TransientError as error:
             return JSONResponse({"problem": error.problem, "fix": ""}, 503, {"Retry-After": "1"})
         return JSONResponse(_as_json(served))
+
+    async def credentials(self, request: Request) -> Response:
+        """The fetch step of a cluster exchanges the run's token for those of the repositories that it clones."""
+        run_id: str = request.path_params["run_id"]
+        if not self._is_the_runs(request, run_id):
+            return _refused()
+        try:
+            given = await anyio.to_thread.run_sync(exchanged, run_id, self._world)
+        except UserError as error:
+            return JSONResponse({"problem": error.problem, "fix": error.fix}, 409)
+        except TransientError as error:
+            return JSONResponse({"problem": error.problem, "fix": ""}, 503, {"Retry-After": "1"})
+        return JSONResponse(given, headers={"Cache-Control": "no-store"})
 
     def _carry_out(self, run_id: str, wish: Wish | None) -> Served:
         if wish is None:

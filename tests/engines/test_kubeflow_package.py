@@ -100,7 +100,7 @@ def test_the_models_code_never_sees_the_tokens_for_its_code_and_for_the_bot():
     _, deploy = packaged("deploy")
 
     assert {name: given(pod) for name, pod in train.items()} == {
-        "exec-fetch": ["MLOPS_BOT_GIT_CREDENTIALS"],
+        "exec-fetch": ["MLOPS_BOT_GIT_CREDENTIALS", "MLOPS_BOT_CALLBACK_TOKEN"],
         "exec-train": ["MLOPS_BOT_SECRET_WANDB_API_KEY"],
         "exec-evaluate": ["MLOPS_BOT_SECRET_WANDB_API_KEY"],
         "exec-report": ["MLOPS_BOT_CALLBACK_TOKEN"],

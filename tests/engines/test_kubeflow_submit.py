@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -132,6 +133,19 @@ def test_the_tokens_lie_in_a_secret_of_the_run_and_nowhere_on_kubeflow(cluster: 
     assert held == TOKEN
     assert TOKEN not in shown
     assert cluster.kubernetes.secrets == {}, "removed with the run's end"
+
+
+def test_the_forges_token_stays_with_the_bot_unless_the_cluster_can_not_reach_it(cluster: Cluster):
+    credentials = json.dumps({"https://github.com/acme/churn.git": {"username": "x", "password": "forge-token"}})
+    secrets = {"MLOPS_BOT_CALLBACK_TOKEN": TOKEN, "MLOPS_BOT_GIT_CREDENTIALS": credentials}
+    one_run, other = (replace(training(number), secrets=secrets) for number in (1, 2))
+
+    cluster.engine().submit(one_run)
+    cluster.engine(exchanges_credentials=False).submit(other)
+
+    exchange = cluster.kubernetes.value(one_run.run_id, "MLOPS_BOT_GIT_CREDENTIALS")
+    assert json.loads(exchange) == {"exchange": f"{one_run.arguments['callback_url']}/credentials"}
+    assert cluster.kubernetes.value(other.run_id, "MLOPS_BOT_GIT_CREDENTIALS") == credentials
 
 
 def test_secrets_that_were_left_are_swept_when_their_run_is_over_or_never_began(

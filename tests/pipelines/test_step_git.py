@@ -5,13 +5,16 @@ from __future__ import annotations
 import json
 import os
 from base64 import b64encode
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from pipelines.steps import git_credentials
+from pipelines.steps.failure import StepFailed
 from pipelines.steps.git import Checkout, GitFailed, git_environment
+from tests.fakes.json_server import serving_json
 
 
 @pytest.fixture
@@ -73,3 +76,42 @@ def test_on_a_cluster_they_come_as_a_variable_which_nothing_that_is_started_late
         assert "MLOPS_BOT_GIT_CREDENTIALS" not in os.environ
     finally:
         git_credentials._credentials.cache_clear()
+
+
+@pytest.fixture
+def exchange(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[tuple[int, Any]]]:
+    """What the bot answers, one after the other, to a step that exchanges its run's token."""
+    answers: list[tuple[int, Any]] = []
+
+    def respond(method: str, path: str, headers: Mapping[str, str], _body: Any) -> tuple[int, Any]:
+        assert (method, path, headers["Authorization"]) == ("POST", "/run-1/credentials", "Bearer token-of-run-1")
+        return answers.pop(0)
+
+    monkeypatch.setattr(git_credentials, "PAUSE_S", 0.01)
+    monkeypatch.setenv("MLOPS_BOT_CALLBACK_TOKEN", "token-of-run-1")
+    git_credentials._credentials.cache_clear()
+    with serving_json(respond) as url:
+        given = json.dumps({"exchange": f"{url}/run-1/credentials"})
+        monkeypatch.setenv("MLOPS_BOT_GIT_CREDENTIALS", given)
+        yield answers
+    git_credentials._credentials.cache_clear()
+
+
+def test_a_runs_own_token_is_exchanged_for_the_repositorys_even_while_the_bot_is_being_restarted(
+    exchange: list[tuple[int, Any]],
+):
+    own = "https://git.example.com/acme/churn.git"
+    exchange += [(503, {}), (200, {own: {"username": "oauth2", "password": "forge-token"}})]
+
+    found = configuration(own)
+
+    basic = b64encode(b"oauth2:forge-token").decode()
+    assert found["http.https://git.example.com/.extraHeader"] == f"Authorization: Basic {basic}"
+    assert exchange == []
+
+
+def test_a_run_that_is_given_no_token_says_why(exchange: list[tuple[int, Any]]):
+    exchange.append((409, {"problem": "This run does not go on."}))
+
+    with pytest.raises(StepFailed, match=r"The bot gave no token for the repository: This run does not go on\."):
+        configuration("https://git.example.com/acme/churn.git")
