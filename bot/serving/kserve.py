@@ -12,18 +12,18 @@ from typing import Any
 import structlog
 
 from bot.domain.errors import TransientError, UserError
-from bot.domain.serving import DesiredService, ObservedService, Share, Traffic
+from bot.domain.serving import DesiredService, ObservedService, Traffic
 from bot.serving.kserve_api import KubernetesApi
 from bot.serving.kserve_cluster import KServeCluster
 from bot.serving.kserve_manifest import (
-    LIVE_WAIT_S,
     OWNER,
     Dialect,
     desired_service,
-    held,
+    first_of,
     inference_service,
     is_ours,
     object_name,
+    too_early,
 )
 from bot.serving.kserve_observe import observed_service
 from bot.serving.kserve_predictor import PREFIX, Setup
@@ -39,7 +39,7 @@ class KServeServing:
 
     def __init__(self, settings: ServingSettings) -> None:
         assert settings.cluster is not None
-        self._setup = Setup(settings.namespace, settings.image, settings.service_account)
+        self.setup = Setup(settings.namespace, settings.image, settings.service_account)
         self._api = KubernetesApi(settings.cluster)
         self._cluster = KServeCluster(self._api, mode=settings.mode)
         self._path = f"/apis/serving.kserve.io/v1beta1/namespaces/{settings.namespace}/inferenceservices"
@@ -50,15 +50,12 @@ class KServeServing:
             self.remove(desired.environment, desired.model)
             return
         there = self.found(desired.environment, desired.model)
-        dialect = self._cluster.dialect(there)
-        shares = held(desired.shares, dialect)
-        if there is None and len(shares) > 1 and dialect is Dialect.KNATIVE:
-            self._put(desired, (Share(shares[0].revision, 100),), dialect, None)
-            raise TransientError(
-                f"{shares[0].revision.version} was gone and is started again; the new version waits for it.",
-                retry_after_s=LIVE_WAIT_S,
-            )
-        self._put(desired, shares, dialect, there)
+        dialect = self.dialect_of(there)
+        first = first_of(desired, dialect, there)
+        manifest = inference_service(first or desired, dialect=dialect, there=there, setup=self.setup)
+        self._api.apply(self._path_of(desired.environment, desired.model), manifest)
+        if first is not None:
+            raise too_early(first)
 
     def desired(self, environment: str, model: str) -> DesiredService | None:
         found = self.found(environment, model)
@@ -92,8 +89,8 @@ class KServeServing:
         self._api.close()
 
     # -- beyond the port
-    def dialect(self, environment: str, model: str) -> Dialect:
-        return self._cluster.dialect(self.found(environment, model))
+    def dialect_of(self, there: dict[str, Any] | None) -> Dialect:
+        return self._cluster.dialect(there)
 
     def found(self, environment: str, model: str) -> dict[str, Any] | None:
         """The object, unless it is on its way out. Raises UserError for one of the same name that is not the bot's."""
@@ -102,18 +99,11 @@ class KServeServing:
             return None
         if not is_ours(found):
             raise UserError(
-                f"There is an InferenceService {found['metadata']['name']} in {self._setup.namespace} that is not the "
+                f"There is an InferenceService {found['metadata']['name']} in {self.setup.namespace} that is not the "
                 "bot's.",
                 "Remove it, or give the model another name.",
             )
         return found
-
-    def _put(
-        self, desired: DesiredService, shares: Sequence[Share], dialect: Dialect, there: dict[str, Any] | None
-    ) -> None:
-        wanted = DesiredService(desired.repository, desired.environment, desired.model, tuple(shares))
-        manifest = inference_service(wanted, dialect=dialect, there=there, setup=self._setup)
-        self._api.apply(self._path_of(desired.environment, desired.model), manifest)
 
     def _path_of(self, environment: str, model: str) -> str:
         return f"{self._path}/{object_name(environment, model)}"

@@ -103,6 +103,21 @@ def inference_service(
     }
 
 
+def first_of(desired: DesiredService, dialect: Dialect, there: Manifest | None) -> DesiredService | None:
+    """With Knative, what serves must be there before a candidate: that alone; None when nothing is in the way."""
+    shares = held(desired.shares, dialect)
+    if there is not None or len(shares) == 1 or dialect is not Dialect.KNATIVE:
+        return None
+    return DesiredService(desired.repository, desired.environment, desired.model, (Share(shares[0].revision, 100),))
+
+
+def too_early(first: DesiredService) -> TransientError:
+    return TransientError(
+        f"{first.shares[0].revision.version} was gone and is started again; the new version waits for it.",
+        retry_after_s=LIVE_WAIT_S,
+    )
+
+
 def desired_service(item: Manifest) -> DesiredService:
     """The opposite. Raises ValueError for what the bot did not write."""
     annotations = _annotations(item)

@@ -28,7 +28,8 @@ class ClusterAccess:
 @dataclass(frozen=True, slots=True)
 class ServingSettings:
     """`cluster` None means that it can not be read. `mode` "" is found out. `image` serves what KServe has no runtime
-    for: it holds this package's `pipelines`. `repository` "" means that manifests are applied, not committed."""
+    for: it holds this package's `pipelines`. `repository` "" means that manifests are applied, not committed.
+    `address` is where models answer in a cluster that can not be read, with `{name}`, `{environment}`, `{model}`."""
 
     namespace: str
     cluster: ClusterAccess | None = None
@@ -39,6 +40,7 @@ class ServingSettings:
     branch: str = "main"
     folder: str = "mlops-bot"
     proposes: bool = False
+    address: str = ""
 
 
 def read_settings(environ: Mapping[str, str], *, commits: bool) -> ServingSettings:
@@ -52,10 +54,12 @@ def read_settings(environ: Mapping[str, str], *, commits: bool) -> ServingSettin
             "MLOPS_BOT_SERVING is `kserve`, and the bot does not run in a cluster.",
             "Name its API in MLOPS_BOT_KUBERNETES_URL, and a token in MLOPS_BOT_KUBERNETES_TOKEN_FILE.",
         )
-    if commits and cluster is None and not mode:
+    address = environ.get("MLOPS_BOT_SERVING_ADDRESS", "").strip().rstrip("/")
+    if commits and cluster is None and not (mode and address):
         raise UserError(
-            "MLOPS_BOT_SERVING is `gitops`, and the bot can not see how KServe is set up.",
-            "Say it in MLOPS_BOT_SERVING_MODE: `knative` or `standard`.",
+            "MLOPS_BOT_SERVING is `gitops`, and the bot can not see the cluster.",
+            "Say how KServe serves there in MLOPS_BOT_SERVING_MODE (`knative` or `standard`), and where models answer "
+            "in MLOPS_BOT_SERVING_ADDRESS, such as `http://{name}.models.example.com`.",
         )
     repository = environ.get("MLOPS_BOT_SERVING_REPOSITORY", "").strip()
     if commits and not repository:
@@ -73,7 +77,21 @@ def read_settings(environ: Mapping[str, str], *, commits: bool) -> ServingSettin
         branch=environ.get("MLOPS_BOT_SERVING_BRANCH", "").strip() or "main",
         folder=environ.get("MLOPS_BOT_SERVING_FOLDER", "").strip().strip("/") or "mlops-bot",
         proposes=_is_yes(environ, "MLOPS_BOT_SERVING_PROPOSE"),
+        address=_template(address),
     )
+
+
+def _template(text: str) -> str:
+    try:
+        shown = text.format(name="n", environment="e", model="m")
+    except (KeyError, IndexError, ValueError):
+        shown = "?"
+    if text and not _ADDRESS.fullmatch(shown):
+        raise UserError(
+            f"MLOPS_BOT_SERVING_ADDRESS is {quoted(text)}.",
+            "Write an address such as `http://{name}.models.example.com`; there are `{environment}` and `{model}` too.",
+        )
+    return text
 
 
 def _cluster(environ: Mapping[str, str]) -> ClusterAccess | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bot.domain.serving import DesiredService, ServedRevision, Share
+from bot.ports.serving import Serving
 from bot.serving.kserve import KServeServing
 from bot.serving.kserve_settings import ClusterAccess, ServingSettings
 from tests.fakes.kubernetes.server import FakeKServeCluster
@@ -21,7 +22,7 @@ def version(number: int, **changes: Any) -> ServedRevision:
         "digest": f"sha256:{number:064x}",
         "runtime": "sklearn",
         "storage": f"s3://bucket/runs/run-{number}/model",
-        "code": "https://git.example.com/acme/models.git",
+        "code": "file:///nonexistent/models.git",
         "model_path": "models/churn",
         "environment": {"python": "3.11", "requirements": "requirements.txt", "image": ""},
         "memory_bytes": 2 * 1024**3,
@@ -42,7 +43,7 @@ def kserve(cluster: FakeKServeCluster, **changes: Any) -> KServeServing:
     return KServeServing(ServingSettings(namespace=cluster.namespace, cluster=access, **changes))
 
 
-def seen(serving: KServeServing, *revisions: ServedRevision) -> list[tuple[str, int]]:
+def seen(serving: Serving, *revisions: ServedRevision) -> list[tuple[str, int]]:
     """State and percent of each, as observed."""
     observed = serving.observe(ENVIRONMENT, MODEL)
     return [(one.state.value, one.percent) for one in map(observed.revision, [each.id for each in revisions])]
