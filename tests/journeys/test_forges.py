@@ -23,8 +23,6 @@ from tests.journeys.forges import TOWNS
 from tests.journeys.workplace import TRAIN
 
 FORGES = ("github", "gitlab")
-MOST_CALLS_FOR_A_HEAD = 4
-MOST_CALLS_FOR_A_COMMAND = 6
 
 
 @pytest.fixture(params=FORGES)
@@ -65,57 +63,6 @@ def test_a_gate_that_is_missed_fails_the_check(place: Place[Site]) -> None:
     assert place.check(sha).conclusion is Conclusion.FAILURE
     assert "2 of 2 gates missed: accuracy >= 0.8, accuracy >= base - 0.05" in comment
     assert place.check(sha).title.startswith("2 of 2 gates missed: accuracy >= 0.8")
-
-
-def test_one_pushed_head_costs_at_most_four_calls(place: Place[Site], proposed: tuple[int, str]) -> None:
-    number, _ = proposed
-    before = place.site.calls()
-
-    place.shown(number, place.push("better", "Try again", **place.training("# again")))
-
-    spent = place.site.calls() - before
-    assert spent.total() <= MOST_CALLS_FOR_A_HEAD, spent
-
-
-def test_a_push_without_models_costs_nothing_and_one_that_touches_none_the_check_that_says_so(
-    place: Place[Site],
-) -> None:
-    place.check(place.start())
-    place.at_rest()
-    before = place.site.calls()
-
-    place.work.git("checkout", "--quiet", "-B", "notes", "main")
-    elsewhere = place.push("notes", "A branch that does not train", **{"NOTES.md": "none"})
-    place.work.git("checkout", "--quiet", "main")
-    untouched = place.push("main", "Notes", **{"NOTES.md": "some"})
-    place.check(untouched, "mlops")
-    place.work.git("rm", "--quiet", "mlops.yaml")
-    without = place.push("main", "No models here")
-
-    heads = place.service.bot.store.heads
-    place.running.wait_for("both", lambda: heads(place.site.key) == {"main": without, "notes": elsewhere})
-    place.at_rest()
-    assert (place.site.calls() - before).total() == 1
-    assert "No model is touched by what changed" in place.check(untouched, "mlops").title
-    assert place.site.checks(elsewhere) == place.site.checks(without) == []
-
-
-def test_train_is_acknowledged_carried_out_and_answered_within_six_calls(
-    place: Place[Site], proposed: tuple[int, str]
-) -> None:
-    number, sha = proposed
-    before = place.site.calls()
-
-    answer, reactions = place.say(number, "ada", "/train threshold=0.45")
-    place.shown(number, sha, count=2)
-
-    run = place.running.ended(sha, count=2)
-    assert reactions == ["eyes", "+1"]
-    assert (run.params, run.requested_by) == ({"threshold": 0.45}, "ada")
-    assert run.id in answer
-    assert sha[:10] in answer
-    spent = place.site.calls() - before
-    assert spent.total() <= MOST_CALLS_FOR_A_COMMAND, spent
 
 
 def test_a_command_by_somebody_without_write_permission_is_refused(
