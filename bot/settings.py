@@ -14,6 +14,8 @@ from pathlib import Path
 from bot.domain.errors import UserError
 from bot.engines.kubeflow_settings import KubeflowSettings
 from bot.engines.kubeflow_settings import read_settings as kubeflow_settings
+from bot.engines.lent_environment import SETTING as STEP_ENV
+from bot.engines.lent_environment import step_names
 from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings, checked_api_url
 from bot.forges.gitlab.settings import GitLabSettings
 from bot.forges.gitlab.settings import read_settings as gitlab_settings
@@ -45,6 +47,7 @@ class Settings:
     gitlab: GitLabSettings | None = None
     github_api_url: str = GITHUB_COM_API  # also of a GitHub that is not set up yet
     kubeflow: KubeflowSettings | None = None  # of the engine `kubeflow`
+    step_names: tuple[str, ...] = ()  # variables of the service that steps on this machine are lent, beyond the store's
     callback_url: str = ""  # where steps reach the service, when that is not where people do
 
     @property
@@ -106,6 +109,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
         kubeflow=kubeflow_settings(environ) if engine == "kubeflow" else None,
         callback_url=_address(environ, "MLOPS_BOT_CALLBACK_URL"),
+        step_names=step_names(environ.get(STEP_ENV, "")),
     )
 
 

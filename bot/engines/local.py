@@ -44,6 +44,7 @@ class LocalEngine:
     """Thread-safe. `packages` is the folder with `<pipeline>.yaml`, or gives the path of a pipeline's package.
 
     `on_change(run_id)` is called from a thread of the engine when a run ends or a step moves; it is only a hint.
+    `lent` are variables for the steps' own processes, which no file and no process's visible environment holds.
     """
 
     name = "local"
@@ -61,6 +62,7 @@ class LocalEngine:
         idle_s: float = 600.0,
         start_patience_s: float = START_PATIENCE_S,
         environ: Mapping[str, str] | None = None,
+        lent: Mapping[str, str] | None = None,
     ) -> None:
         self.places: int | None = places
         folder = home.resolve() / "engine"
@@ -74,6 +76,7 @@ class LocalEngine:
         self._slack_s = slack_s
         self._start_patience_s = start_patience_s
         self._environment = local_environment.inherited(os.environ if environ is None else environ)
+        self._lent = dict(lent or {})
         self._runner = RunnerProcess(
             environment=self._environment,
             log_file=folder / "runner.log",
@@ -182,7 +185,12 @@ class LocalEngine:
         try:
             with theirs:
                 self._runner.send({"run": str(folder.path), "package": str(package.resolve())}, theirs)
-            order = {"cache": str(self._cache), "environment": self._environment, "secrets": dict(secrets)}
+            order = {
+                "cache": str(self._cache),
+                "environment": self._environment,
+                "secrets": dict(secrets),
+                "lent": self._lent,
+            }
             ours.sendall(json.dumps(order).encode() + b"\n")
             answer = _read_answer(ours)
         except TimeoutError as error:

@@ -45,7 +45,7 @@ class Observer:
         if intent is None:
             return EngineRun(run_id, EngineState.UNKNOWN)
         exit_ = folder.exit() or (end_lost(folder, datetime.now(UTC)) if folder.has_started else None)
-        progress = read_steps(steps_folder(intent.arguments), intent.pipeline)
+        progress = read_steps(_steps_folder(folder, intent), intent.pipeline)
         if exit_ is not None:
             return self._remember(EngineRun(run_id, exit_.state, ended(progress, exit_.state), exit_.reason))
         state = EngineState.RUNNING if folder.has_started else EngineState.PENDING
@@ -60,7 +60,7 @@ class Observer:
         intent = self._intent(folder)
         if intent is None:  # the folder was taken away
             return Seen.OVER
-        now = signature(steps_folder(intent.arguments), intent.pipeline)
+        now = signature(_steps_folder(folder, intent), intent.pipeline)
         if now == self._signatures.get(run_id, ()):
             return Seen.NOTHING_NEW
         self._signatures[run_id] = now
@@ -93,3 +93,8 @@ class Observer:
             while len(self._ended) > REMEMBERED_RUNS:
                 self._ended.popitem(last=False)
         return run
+
+
+def _steps_folder(folder: RunFolder, intent: Intent) -> Path:
+    """In the run's own folder, when its prefix is not on this machine."""
+    return steps_folder(intent.arguments) or folder.path / "steps"

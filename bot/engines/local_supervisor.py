@@ -22,7 +22,7 @@ from typing import Any, NoReturn
 
 from bot.domain.result import FailureKind
 from bot.domain.run import EngineState
-from bot.engines import local_environment
+from bot.engines import lent_environment, local_environment
 from bot.engines.local_folder import Intent, RunFolder
 from bot.engines.local_processes import adopt_orphans, close_files, die_with_parent, kill_all_below_me
 from bot.engines.local_stop import Stop, Stopper
@@ -41,12 +41,13 @@ Pipeline = Callable[..., object]
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What a run needs besides its intent; `secrets` and `environment` come through the line and are in no file."""
+    """What a run needs besides its intent; all but the cache comes through the line and is in no file."""
 
     folder: RunFolder
     cache: Path
     environment: Mapping[str, str]
     secrets: Mapping[str, str]
+    lent: Mapping[str, str]
 
 
 def supervise(folder: RunFolder, pipeline: Pipeline, line: socket.socket) -> None:
@@ -93,7 +94,7 @@ def _receive(folder: RunFolder, line: socket.socket) -> Order | None:
     if not text.endswith(b"\n"):
         return None
     fields = json.loads(text)
-    return Order(folder, Path(fields["cache"]), fields["environment"], fields["secrets"])
+    return Order(folder, Path(fields["cache"]), fields["environment"], fields["secrets"], fields["lent"])
 
 
 @contextlib.contextmanager
@@ -143,7 +144,7 @@ def _work(
             Path("/proc/self/oom_score_adj").write_text(OOM_SCORE, encoding="ascii")
         scratch = order.folder.scratch
         environment = local_environment.of_run(
-            order.environment,
+            {**order.environment, **order.lent},
             run_id=order.folder.run_id,
             scratch=scratch,
             cache=order.cache,
@@ -154,7 +155,7 @@ def _work(
             intent.arguments,
             environment=environment,
             scratch=scratch,
-            secrets=order.secrets.values(),
+            secrets=[*order.secrets.values(), *lent_environment.secret_values(order.lent)],
             flags=flags,
         )
         os.write(outcome_write, json.dumps(outcome).encode())

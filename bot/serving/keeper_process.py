@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import psutil
 
@@ -18,6 +19,7 @@ import pipelines
 from bot.ports.forge import GitCredential
 from pipelines.serving.folder import ServerFolder
 from pipelines.serving.order import Order
+from pipelines.steps import store_environment
 
 KILL_ROUNDS = 50  # a process may fork while it is being killed, so it is looked for again
 ROUND_S = 0.02
@@ -31,7 +33,13 @@ class KeeperProcess:
         self._child: subprocess.Popen[bytes] | None = None
         self._descriptor: int | None = None
 
-    def start(self, order: Order, environment: Mapping[str, str], credential: GitCredential | None) -> None:
+    def start(
+        self,
+        order: Order,
+        environment: Mapping[str, str],
+        credential: GitCredential | None,
+        lent: Mapping[str, str] | None = None,
+    ) -> None:
         """Raises OSError."""
         folder = self._folder
         folder.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -47,6 +55,8 @@ class KeeperProcess:
             scratch.mkdir(mode=0o700, exist_ok=True)
         if credential is not None:
             own["MLOPS_BOT_GIT_CREDENTIALS_FILE"] = str(_credentials_file(folder, order.code, credential))
+        if lent:
+            own[store_environment.FILE] = str(_private_file(folder, "store-environment.json", lent))
         with folder.log.open("ab") as output:
             self._child = subprocess.Popen(
                 [sys.executable, "-m", "pipelines.serving.launch", str(folder.path)],
@@ -142,9 +152,14 @@ def _has(pid: int, start: bytes) -> bool:
 
 
 def _credentials_file(folder: ServerFolder, address: str, credential: GitCredential) -> Path:
-    """Readable by its owner alone; git's first call takes it off the disk, before any code of the model runs."""
-    path = folder.path / "git-credentials.json"
+    given = {address: {"username": credential.username, "password": credential.password}}
+    return _private_file(folder, "git-credentials.json", given)
+
+
+def _private_file(folder: ServerFolder, name: str, content: Mapping[str, Any]) -> Path:
+    """Readable by its owner alone; the keeper takes it off the disk before any code of the model runs."""
+    path = folder.path / name
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump({address: {"username": credential.username, "password": credential.password}}, file)
+        json.dump(dict(content), file)
     return path

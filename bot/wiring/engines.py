@@ -10,7 +10,7 @@ import pipelines
 from bot.engines.local import LocalEngine
 from bot.ports.engine import Engine
 from bot.settings import Settings
-from bot.wiring.shared import utc_now
+from bot.wiring.shared import lent_to_steps, utc_now
 
 
 class ServiceEngine(Engine, Protocol):
@@ -35,4 +35,5 @@ def make_engine(settings: Settings, *, on_change: Callable[[str], None] | None =
         clock=utc_now,
         on_change=on_change,
         cache=settings.home / "cache",
+        lent=lent_to_steps(settings, settings.artifacts_url),
     )

@@ -14,6 +14,7 @@ from bot import logs
 from bot.artifacts import open_artifacts
 from bot.domain.feedback import Subject
 from bot.domain.links import Links
+from bot.engines import lent_environment
 from bot.mirror import GitMirror
 from bot.policies import Policies
 from bot.ports.engine import Engine
@@ -67,6 +68,13 @@ def make_world(
         policy_of=policies.of,
         check_policy=policies.check if settings.policy_file is not None else None,
     )
+
+
+def lent_to_steps(settings: Settings, artifacts_url: str) -> dict[str, str]:
+    """Of this process's environment; from now on its secrets are masked."""
+    variables = lent_environment.lent(artifacts_url, settings.step_names, os.environ)
+    logs.mask_also(lent_environment.secret_values(variables))
+    return variables
 
 
 def open_policies(settings: Settings) -> Policies:

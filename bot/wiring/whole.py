@@ -22,7 +22,7 @@ from bot.usecases.deployments.serving import heal
 from bot.usecases.world import World
 from bot.wiring.engines import ServiceEngine, make_engine
 from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
-from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
+from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, lent_to_steps, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
 WATCH_EVERY_S = 15.0
@@ -104,6 +104,7 @@ def build(settings: Settings) -> Bot:
         cache=settings.home / "cache",
         environment=local_environment.inherited(os.environ),
         credential_of=credentials.of,
+        lent=lent_to_steps(settings, settings.artifacts_url),
     )
     forges = {plain.name: plain, **remote_forges(settings, git)}
     credentials.forges = forges

@@ -21,7 +21,7 @@ from bot.settings import Settings
 from bot.store import open_store
 from bot.usecases import run_loop
 from bot.usecases.world import World
-from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
+from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, lent_to_steps, make_lane, make_world, utc_now
 from bot.worker import Worker
 
 
@@ -62,6 +62,7 @@ def build_local(settings: Settings, folder: Path) -> Iterator[LocalBot]:
             clock=utc_now,
             on_change=on_change,
             cache=settings.home / "cache",
+            lent=lent_to_steps(settings, "file://"),  # its artifacts are in a folder, whatever the service's are
         )
         closing.callback(engine.close)
         engine.start()  # it imports kfp while git looks at the tree

@@ -21,7 +21,7 @@ from pipelines.serving.keeper import Ended, Keeper
 from pipelines.serving.order import Order
 from pipelines.serving.prepare import Prepared, prepare
 from pipelines.serving.server_log import ServerLog
-from pipelines.steps import processes
+from pipelines.steps import processes, store_environment
 from pipelines.steps.failure import Canceled, StepFailed
 
 PROGRAM = Path(__file__).with_name("server") / "__main__.py"
@@ -42,6 +42,7 @@ class Launch:
         self._folder.write("started.json", {"pid": os.getpid(), "start": self._order.start, "at": _now()})
         self._folder.forget("ready.json")
         self._folder.forget("exit.json")
+        store_environment.take()
         processes.adopt_orphans()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._on_signal)

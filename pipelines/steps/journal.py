@@ -58,6 +58,7 @@ class Step:
             rest["outputs"] = self._masked(self.outputs, _NAMED_BY_THE_MODEL)
             self.prefix.write(f"records/{self.name}.json", _as_json({**progress, **rest}))
         self.prefix.write(f"steps/{self.name}.json", _as_json(progress))
+        workplace.show_progress(self.name, _as_json(progress), self.prefix.address)
 
     def _masked(self, document: dict[str, Any] | None, names: Collection[str]) -> dict[str, Any] | None:
         """What the model's code had a say in; digests and names of ours stay as they are."""

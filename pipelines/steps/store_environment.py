@@ -13,7 +13,9 @@ from pathlib import Path
 
 NAMES = "MLOPS_BOT_STORE_ENV"  # the names of the variables that were lent, with commas between
 FILE = "MLOPS_BOT_STORE_ENV_FILE"  # JSON: names and values, for a process that is started and not forked
-_NO_SECRETS = ("REGION", "ENDPOINT", "PROFILE", "FILE", "BUNDLE", "ACCOUNT_NAME", "PROJECT", "SESSION_NAME", "ROLE_ARN")
+_SECRET = ("KEY", "SECRET", "TOKEN", "PASSW", "CREDENTIAL", "CONNECTION_STRING", "SAS")
+_PLACE = ("FILE", "_URI", "PATH", "ENDPOINT")  # where a secret is, is none
+_SHORTEST = 6  # shorter ones would blank out ordinary words
 
 
 def take() -> None:
@@ -37,9 +39,10 @@ def without_lent(environment: Mapping[str, str]) -> dict[str, str]:
 
 
 def secret_values(environment: Mapping[str, str], names: frozenset[str]) -> list[str]:
-    """Those that must never be written; where something is, and in which region, is no secret."""
-    return [environment[name] for name in names if name in environment and not is_plain(name)]
+    """Those that must never be written; a region or a file's path is no secret."""
+    return [environment[name] for name in names if _is_secret(name) and len(environment.get(name, "")) >= _SHORTEST]
 
 
-def is_plain(name: str) -> bool:
-    return any(word in name for word in _NO_SECRETS)
+def _is_secret(name: str) -> bool:
+    upper = name.upper()
+    return any(word in upper for word in _SECRET) and not any(word in upper for word in _PLACE)
