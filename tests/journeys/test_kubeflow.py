@@ -12,6 +12,8 @@ from bot.domain.check import Conclusion
 from bot.domain.result import FailureKind
 from bot.domain.run import Phase
 from tests.engines.kubeflow_kit import Cluster
+from tests.journeys.forge_place import make_place, told_service
+from tests.journeys.github_place import GitHubTown
 from tests.journeys.workplace import Running, Workplace
 
 
@@ -107,7 +109,7 @@ def test_kubeflow_is_shown_no_secret(cluster: Cluster, lonely: Workplace, runnin
     assert run.phase is Phase.SUCCEEDED
     assert run.id in shown
     assert token not in shown
-    assert run.id in cluster.kubernetes.made
+    assert token in cluster.kubernetes.given("MLOPS_BOT_CALLBACK_TOKEN")
     running.wait_for("the end of its Secret", lambda: run.id not in cluster.kubernetes.secrets)
 
 
@@ -131,3 +133,22 @@ def test_a_restarted_service_finds_its_run_on_kubeflow(cluster: Cluster, lonely:
 def _at(running: Running, run_id: str, step: str) -> bool:
     seen = running.service.bot.engine.observe([run_id])[run_id]
     return any((one.name, one.state) == (step, "running") for one in seen.steps)
+
+
+def test_a_private_repository_is_cloned_with_a_token_that_never_was_on_the_cluster(cluster: Cluster, tmp_path: Path):
+    town = GitHubTown(tmp_path / "github", is_app=True, places=1)
+    town_environ = town.environ
+    town.environ = lambda: {**town_environ(), **cluster.environ}  # type: ignore[method-assign]  # the town's service
+    try:
+        with told_service(town, tmp_path / "home") as service:
+            place = make_place(town, town.take(), service, tmp_path)
+            sha = place.start()
+            run = place.running.ended(sha)
+            check = place.check(sha)
+    finally:
+        town.close()
+
+    assert (run.phase, check.conclusion) == (Phase.SUCCEEDED, Conclusion.SUCCESS)
+    assert [json.loads(one) for one in cluster.kubernetes.given("MLOPS_BOT_GIT_CREDENTIALS")] == [
+        {"exchange": f"{run.arguments['callback_url']}/credentials"}
+    ]

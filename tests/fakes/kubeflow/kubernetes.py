@@ -13,12 +13,12 @@ NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 
 
 class FakeKubernetes:
-    """`secrets` by name; `made` also names those that are gone again."""
+    """`secrets` by name; `made` are all that ever were, in their order."""
 
     def __init__(self, *, namespace: str = "kubeflow", tokens: set[str] | None = None) -> None:
         self.namespace = namespace
         self.secrets: dict[str, dict[str, Any]] = {}
-        self.made: list[str] = []
+        self.made: list[dict[str, Any]] = []
         self.web = Web(self._respond, route_of=self._route_of, tokens=tokens or set())
         self.url = self.web.url
 
@@ -32,6 +32,10 @@ class FakeKubernetes:
             return b64decode(self.secrets[secret]["data"][key]).decode()
         except KeyError:
             raise LookupError(f'couldn\'t find key {key} in Secret "{self.namespace}/{secret}"') from None
+
+    def given(self, key: str) -> list[str]:
+        """All that this key ever held."""
+        return [b64decode(one["data"][key]).decode() for one in self.made if key in one["data"]]
 
     def _route_of(self, path: str) -> str:
         return "/secrets" if path.endswith("/secrets") else "/secrets/{name}"
@@ -71,7 +75,7 @@ class FakeKubernetes:
             b64decode(value, validate=True)
         secret["metadata"]["creationTimestamp"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
         self.secrets[name] = secret
-        self.made.append(name)
+        self.made.append(secret)
         return secret
 
 
