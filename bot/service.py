@@ -23,6 +23,7 @@ from bot.web.server import GRACE_S, Server, listen
 from bot.wiring.doctor import machine_checks
 from bot.wiring.github_setup import GitHubSetup
 from bot.wiring.payloads import read_payload
+from bot.wiring.serving import routes_of
 from bot.wiring.whole import Bot, build
 
 # a webhook's answer takes the interpreter's lock some ten times, and must not wait for the loop's threads so often;
@@ -56,7 +57,7 @@ class Service:
             self.settings,
             actions=actions,
             wake=self.bot.worker.wake,
-            routes=self.bot.serving,
+            routes=routes_of(self.bot.serving),
             restarts=self.bot.worker.restarts,
         )
         self._server = Server(app)

@@ -19,6 +19,8 @@ from bot.engines.lent_environment import step_names
 from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings, checked_api_url
 from bot.forges.gitlab.settings import GitLabSettings
 from bot.forges.gitlab.settings import read_settings as gitlab_settings
+from bot.serving.kserve_settings import ServingSettings
+from bot.serving.kserve_settings import read_settings as serving_settings
 
 DEFAULT_PORT = 8321
 
@@ -48,6 +50,7 @@ class Settings:
     github_api_url: str = GITHUB_COM_API  # also of a GitHub that is not set up yet
     kubeflow: KubeflowSettings | None = None  # of the engine `kubeflow`
     step_names: tuple[str, ...] = ()  # variables of the service that steps on this machine are lent, beyond the store's
+    serving: ServingSettings | None = None  # of a cluster; None means that models serve on this machine
     callback_url: str = ""  # where steps reach the service, when that is not where people do
 
     @property
@@ -87,6 +90,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
     except OSError as error:
         raise UserError(f"The folder {home} can not be made: {error.strerror}.", "Set MLOPS_BOT_HOME.") from error
     engine = _choice(environ, "MLOPS_BOT_ENGINE", ("local", "kubeflow"))
+    serving = _choice(environ, "MLOPS_BOT_SERVING", ("local", "kserve", "gitops"))
     public_url = _address(environ, "MLOPS_BOT_PUBLIC_URL")
     hook_secret = secret(environ, "MLOPS_BOT_HOOK_SECRET") or _kept(home / "hook-secret")
     return Settings(
@@ -108,6 +112,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         github_api_url=checked_api_url(environ.get("MLOPS_BOT_GITHUB_API_URL") or GITHUB_COM_API),
         gitlab=gitlab_settings(partial(secret, environ), public_url=public_url, hook_secret=hook_secret),
         kubeflow=kubeflow_settings(environ) if engine == "kubeflow" else None,
+        serving=None if serving == "local" else serving_settings(environ, commits=serving == "gitops"),
         callback_url=_address(environ, "MLOPS_BOT_CALLBACK_URL"),
         step_names=step_names(environ.get(STEP_ENV, "")),
     )

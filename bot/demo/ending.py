@@ -9,6 +9,7 @@ from bot.domain.errors import UserError
 from bot.serving.local import LocalServing
 from bot.settings import Settings
 from bot.store.exclusive import FileLock
+from bot.wiring.serving import ServiceServing
 from bot.wiring.shared import utc_now
 
 SAMPLES = ("datasets.git", "models.git")
@@ -25,7 +26,7 @@ MADE_BY_THE_BOT = (
 END_WITHIN_S = 15.0
 
 
-def end_servers(serving: LocalServing, say: Say) -> None:
+def end_servers(serving: ServiceServing, say: Say) -> None:
     """After the service has stopped, or it would start them again."""
     names = [service.name for service in serving.services()]
     if not names:

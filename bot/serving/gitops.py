@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -148,6 +149,16 @@ class GitOpsServing:
     def close(self) -> None:
         if self._cluster is not None:
             self._cluster.close()
+
+    # -- what a service does with all that serves: here the cluster does
+    def start(self) -> None: ...
+
+    def prune(self, _older_than: timedelta) -> int:
+        return 0
+
+    def end(self, *, within_s: float) -> None:  # noqa: ARG002 - a name that others give
+        """What serves in a cluster serves on."""
+        self.close()
 
     # -- reading
     def _known_head(self) -> str:

@@ -7,6 +7,7 @@ ingress, which tells the bot nothing of them: a canary here is held for its time
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -87,6 +88,16 @@ class KServeServing:
 
     def close(self) -> None:
         self._api.close()
+
+    # -- what a service does with all that serves: here the cluster does
+    def start(self) -> None: ...
+
+    def prune(self, _older_than: timedelta) -> int:
+        return 0
+
+    def end(self, *, within_s: float) -> None:  # noqa: ARG002 - a name that others give
+        """What serves in a cluster serves on."""
+        self.close()
 
     # -- beyond the port
     def dialect_of(self, there: dict[str, Any] | None) -> Dialect:

@@ -101,7 +101,8 @@ def _cluster(environ: Mapping[str, str]) -> ClusterAccess | None:
         raise UserError(
             f"MLOPS_BOT_KUBERNETES_URL is {quoted(url)}.", "Write an address such as `https://kubernetes.default.svc`."
         )
-    token_file, ca_file = (_path(environ, f"MLOPS_BOT_KUBERNETES_{name}_FILE") for name in ("TOKEN", "CA"))
+    token_file = _path(environ, "MLOPS_BOT_KUBERNETES_TOKEN_FILE")
+    ca_file = _path(environ, "MLOPS_BOT_KUBERNETES_CA_FILE")
     if url:
         return ClusterAccess(url, token_file, ca_file)
     host = environ.get("KUBERNETES_SERVICE_HOST", "")

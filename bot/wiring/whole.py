@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bot.engines import local_environment
 from bot.forges.plain.api import PlainForge
 from bot.mirror import GitMirror
 from bot.ports.store import Kind
 from bot.registry import GitRegistry
-from bot.serving.local import LocalServing
 from bot.settings import Settings
 from bot.store import SqlPlainRecords, SqlStore, open_store
 from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run_loop
@@ -22,7 +19,8 @@ from bot.usecases.deployments.serving import heal
 from bot.usecases.world import World
 from bot.wiring.engines import ServiceEngine, make_engine
 from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
-from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, lent_to_steps, make_lane, make_world, utc_now
+from bot.wiring.serving import ServiceServing, make_serving
+from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
 
 WATCH_EVERY_S = 15.0
@@ -45,7 +43,7 @@ class Bot:
     plain: PlainForge
     engine: ServiceEngine
     git: GitMirror
-    serving: LocalServing
+    serving: ServiceServing
 
     def comment(self, repository: str, number: int, author: str, body: str) -> str:
         """Write a comment on plain git, where the bot itself keeps them, and let it be read."""
@@ -98,14 +96,7 @@ def build(settings: Settings) -> Bot:
     )
     hints = Hints()
     engine = make_engine(settings, on_change=hints.run_changed)
-    serving = LocalServing(
-        settings.home,
-        clock=utc_now,
-        cache=settings.home / "cache",
-        environment=local_environment.inherited(os.environ),
-        credential_of=credentials.of,
-        lent=lent_to_steps(settings, settings.artifacts_url),
-    )
+    serving = make_serving(settings, git, credential_of=credentials.of)
     forges = {plain.name: plain, **remote_forges(settings, git)}
     credentials.forges = forges
     world = make_world(
@@ -150,7 +141,7 @@ def _lanes(world: World) -> list[Lane]:
     ]
 
 
-def _chores(world: World, store: SqlStore, engine: ServiceEngine, serving: LocalServing) -> list[Chore]:
+def _chores(world: World, store: SqlStore, engine: ServiceEngine, serving: ServiceServing) -> list[Chore]:
     return [
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),

@@ -55,7 +55,13 @@ def yaml_examples() -> list[bytes]:
 
 
 def test_the_readme_lists_all_settings_and_no_other():
-    files = ("settings.py", "forges/gitlab/settings.py", "forges/github/settings.py", "engines/kubeflow_settings.py")
+    files = (
+        "settings.py",
+        "forges/gitlab/settings.py",
+        "forges/github/settings.py",
+        "engines/kubeflow_settings.py",
+        "serving/kserve_settings.py",
+    )
     code = "".join(text_of(CHECKOUT / "bot" / name) for name in files)
     section = text_of(README).partition("## Settings")[2].partition("\n## ")[0]
     table = "\n".join(line for line in section.splitlines() if line.startswith("|"))
