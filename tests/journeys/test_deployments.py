@@ -108,13 +108,13 @@ class Town:
 
 
 @pytest.fixture(scope="module")
-def town(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Town]:
+def town(tmp_path_factory: pytest.TempPathFactory, engine_environ: dict[str, str]) -> Iterator[Town]:
     place = make_workplace(tmp_path_factory.mktemp("town"))
     place.write("mlops.yaml", PROJECT + DEPLOY)
     place.write("churn/predict.py", PREDICT)
     place.write("churn/evaluate.py", (place.worktree / "churn/evaluate.py").read_text() + GOLDEN)
     place.commit("Serve it")
-    with place.service() as running:
+    with place.service(**engine_environ) as running:
         place.push("main")
         running.ended(place.git("rev-parse", "HEAD"))
         yield Town(place, running)
