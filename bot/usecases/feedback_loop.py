@@ -102,14 +102,16 @@ def _ends(report: Report) -> str:
 
 
 def _pause_until(report: Report, feedback: SubjectFeedback, world: World) -> datetime | None:
-    """When progress may be sent again, where a forge counts calls; an end is sent at once."""
+    """When progress may be sent again, where a forge counts calls; an end is sent at once. What a comment asked for was
+    just told by the answer to it."""
     every_s = world.forge_of(feedback.subject.repository).capabilities.progress_every_s
     sent_at = feedback.shown.sent_at
-    moves = [not model.run.phase.is_final for model in report.models]
-    moves += [line.deployment.phase.holds_turn for line in report.deployments]
-    if not every_s or sent_at is None or not any(moves):
+    on_their_way = [model.run for model in report.models if not model.run.phase.is_final]
+    is_deploying = any(line.deployment.phase.holds_turn for line in report.deployments)
+    if not every_s or sent_at is None or not (on_their_way or is_deploying):
         return None
-    again_at = sent_at + timedelta(seconds=every_s)
+    told_at = max([sent_at, *(run.requested_at for run in on_their_way if run.trigger.startswith("comment:"))])
+    again_at = told_at + timedelta(seconds=every_s)
     return again_at if world.clock() < again_at else None
 
 
