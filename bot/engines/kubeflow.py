@@ -118,7 +118,9 @@ class KubeflowEngine:
         found = {known[str(document["run_id"])]: document for document in self._api.runs("run_id", list(known))}
         by_id = set(known.values())
         found |= self._by_name([run_id for run_id in dict.fromkeys(run_ids) if run_id not in by_id])
-        return {run_id: self._seen(run_id, found.get(run_id)) for run_id in run_ids}
+        seen = {run_id: self._seen(run_id, found.get(run_id)) for run_id in run_ids}
+        self._remove_secrets([run.run_id for run in seen.values() if run.state not in ACTIVE and run.run_id in found])
+        return seen
 
     def cancel(self, run_id: str) -> None:
         document = self._by_name([run_id]).get(run_id)
@@ -233,7 +235,8 @@ class KubeflowEngine:
                 self._last[run_id] = run
         if run.state not in ACTIVE:
             self._let_go(run_id)
-        return run
+        page = self._page(str(document["run_id"]))
+        return replace(run, reason=f"{run.reason.rstrip('.')}. See {page}") if run.reason and page else run
 
     def _missed(self, run_id: str) -> EngineRun:
         """A run that was there and is not in a list is looked for once more before it counts as deleted."""
@@ -247,21 +250,27 @@ class KubeflowEngine:
         if last is not None:
             log.warning("run_deleted_on_kubeflow", run_id=run_id)
             self._let_go(run_id)
+            self._remove_secrets([run_id])
         return EngineRun(run_id, EngineState.UNKNOWN)
 
     def _let_go(self, run_id: str) -> None:
-        """Of a run that is over. Its secrets are of no use any more; `prune` finds those that stay behind."""
+        """Of a run that is over."""
         with self._lock:
             self._kubeflow_ids.pop(run_id, None)
             self._doubtful.discard(run_id)
             self._asked_to_end.discard(run_id)
             self._last.pop(run_id, None)
             self._missed_at.pop(run_id, None)
-        if self._secrets is not None:
-            try:
+
+    def _remove_secrets(self, run_ids: Sequence[str]) -> None:
+        """Of runs that are over. Where Kubernetes does not answer, nobody waits: `prune` finds what stays behind."""
+        if self._secrets is None:
+            return
+        try:
+            for run_id in run_ids:
                 self._secrets.remove(run_id)
-            except (Refused, TransientError) as error:
-                log.warning("run_secrets_left", run_id=run_id, error=str(error))
+        except (Refused, TransientError) as error:
+            log.warning("run_secrets_left", runs=len(run_ids), error=str(error))
 
 
 def _check_size(submission: Submission) -> None:

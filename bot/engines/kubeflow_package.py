@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 GPU = "nvidia.com/gpu"
+SHARED_MEMORY = "/dev/shm"  # noqa: S108 - a mount of the pod, not a file of this machine
 RUN_ID = "run_id"
 LABEL_CHARACTERS = 63
 
@@ -135,6 +136,9 @@ def _on_kubernetes(step: StepNeeds, needs: Needs, secret_name: str) -> dict[str,
         pod["podMetadata"] = {"labels": dict(needs.labels)}
     if step.limit_s is not None:
         pod["activeDeadlineSeconds"] = str(step.limit_s)
+    if step.gpu:  # such nodes keep others away, and data loaders share memory, of which containers have 64 MB
+        pod["tolerations"] = [{"key": GPU, "operator": "Exists", "effect": "NoSchedule"}]
+        pod["emptyDirMounts"] = [{"volumeName": "shm", "mountPath": SHARED_MEMORY, "medium": "Memory"}]
     if needs.image_pull_secret:
         constant = {"runtimeValue": {"constant": needs.image_pull_secret}}
         pod["imagePullSecret"] = [{"secretName": needs.image_pull_secret, "secretNameParameter": constant}]

@@ -87,6 +87,10 @@ def test_the_models_steps_get_its_resources_its_image_and_a_limit():
     assert asked["accelerator"]["resourceCount"] == "1"
     assert "resources" not in containers["exec-fetch"]
     assert pods["exec-train"]["activeDeadlineSeconds"] == "10800"
+    assert pods["exec-train"]["tolerations"] == [
+        {"key": "nvidia.com/gpu", "operator": "Exists", "effect": "NoSchedule"}
+    ]
+    assert "tolerations" not in pods["exec-fetch"]
     assert all(pod["imagePullSecret"][0]["secretName"] == "registry" for pod in pods.values())
     assert pods["exec-report"]["podMetadata"]["labels"] == {
         "app.kubernetes.io/managed-by": "mlops-bot",

@@ -166,3 +166,23 @@ def test_a_cancel_that_kubeflow_did_not_carry_through_is_asked_for_again(cluster
 
     assert cluster.kubeflow.web.calls["POST /runs/{run_id}:terminate"] == 1
     assert one(on_cluster, run.run_id).state is EngineState.RUNNING
+
+
+def test_a_failure_leads_to_kubeflows_own_page(cluster: Cluster):
+    engine, run = cluster.engine(ui_url="https://kubeflow.example.com/pipeline"), training()
+    engine.submit(run)
+
+    cluster.kubeflow.put(run.run_id, "FAILED", error=error_of("Pod was evicted: the node was low on memory"))
+
+    page = f"https://kubeflow.example.com/pipeline/#/runs/details/{cluster.kubeflow.run(run.run_id)['run_id']}"
+    assert one(engine, run.run_id).reason == f"Kubeflow: Pod was evicted: the node was low on memory. See {page}"
+
+
+def test_an_end_is_told_even_while_kubernetes_does_not_answer(cluster: Cluster, on_cluster: KubeflowEngine):
+    run = training()
+    on_cluster.submit(run)
+    cluster.kubeflow.put(run.run_id, "SUCCEEDED")
+    cluster.kubernetes.web.fail("DELETE", status=503)
+
+    assert one(on_cluster, run.run_id).state is EngineState.SUCCEEDED
+    assert list(cluster.kubernetes.secrets) == [run.run_id], "left to be swept"
