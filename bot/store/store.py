@@ -19,6 +19,7 @@ from bot.store import changes, deployments, feedback, inbox, ledger, rows, runs,
 from bot.store.database import Database, connect
 from bot.store.hints import Hints
 from bot.store.migrate import migrate
+from bot.store.replicas import held
 from bot.store.tables import CHANGES
 from bot.store.transaction import SqlTransaction
 
@@ -268,6 +269,12 @@ class SqlStore:
         about = ledger.About(repository, model, environment)
         with self.database.read() as connection:
             return ledger.entries(connection, about, before=before, since=since, limit=limit)
+
+    @contextmanager
+    def turn(self, name: str) -> Iterator[None]:
+        """Held by one replica at a time; raises TransientError while it is another one's."""
+        with held(self.database, name):
+            yield
 
     # -- health
 

@@ -113,3 +113,21 @@ def test_a_session_that_waits_too_long_gives_up(replica):
         ]
 
     assert limits == ["1min", "30s", "1min"]
+
+
+def test_a_name_is_held_by_one_replica_at_a_time_and_by_none_that_has_vanished(
+    postgresql_url: str, replica: SqlStore
+) -> None:
+    other = open_store(postgresql_url)
+    with replica.turn("subject:plain/models#1"):
+        with pytest.raises(TransientError, match="Another replica is at subject:plain/models#1"):
+            other.turn("subject:plain/models#1").__enter__()
+        with other.turn("subject:plain/models#2"):
+            pass
+    with other.turn("subject:plain/models#1"):
+        pass
+    with pytest.raises(TransientError), replica.turn("subject:plain/models#1"):
+        cut_connections(postgresql_url)
+    with other.turn("subject:plain/models#1"):
+        pass
+    other.close()
