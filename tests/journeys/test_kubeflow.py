@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import pytest
 
 from bot.domain.check import Conclusion
@@ -152,3 +153,16 @@ def test_a_private_repository_is_cloned_with_a_token_that_never_was_on_the_clust
     assert [json.loads(one) for one in cluster.kubernetes.given("MLOPS_BOT_GIT_CREDENTIALS")] == [
         {"exchange": f"{run.arguments['callback_url']}/credentials"}
     ]
+
+
+def test_an_outage_of_kubeflow_delays_and_readyz_says_so(cluster: Cluster, lonely: Workplace, running: Running):
+    web = cluster.kubeflow.web
+    web.fail("", status=503, times=10**9)
+    lonely.push("main")
+    sha = lonely.git("rev-parse", "HEAD")
+    running.wait_for("its run", lambda: next((run for run in running.runs(sha) if run.phase is Phase.STARTING), None))
+    ready = httpx.get(f"{running.service.settings.local_url}/readyz", trust_env=False)
+    web.faults.clear()
+
+    assert running.ended(sha).phase is Phase.SUCCEEDED
+    assert (ready.status_code, ready.json()["checks"]["engine"]) == (503, "failing")
