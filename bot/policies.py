@@ -13,6 +13,7 @@ import structlog
 
 from bot.domain.errors import UserError
 from bot.domain.masking import SHORTEST
+from bot.domain.retention import Retention
 from bot.domain.server_policy import RepositoryPolicy, SecretSource, ServerPolicy
 from bot.domain.words import listed, quoted
 from bot.policy_file import POLICY_FILE_LIMIT_BYTES, PolicyFileError, load_policy
@@ -61,6 +62,10 @@ class Policies:
 
     def of(self, repository: str) -> RepositoryPolicy:
         return self._now().of(repository)
+
+    def retention(self) -> Retention | None:
+        """How long what runs leave is kept; None for ever."""
+        return self._now().keep
 
     def secrets_of(self, repository: str, names: Sequence[str]) -> Mapping[str, str]:
         """All of them, by name. Raises UserError that names those that can not be given, and why."""

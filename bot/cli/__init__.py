@@ -28,6 +28,7 @@ COMMANDS = {
     "reproduce": ("bot.cli.reproduce", "Train a version again from its lock, and compare."),
     "ledger": ("bot.cli.ledger", "Show who did what, when, to what."),
     "rebuild": ("bot.cli.rebuild", "Make the index of versions anew, from git."),
+    "prune": ("bot.cli.prune", "Remove what old runs left, and nobody needs any more."),
     "doctor": ("bot.cli.doctor", "Say what works and what does not, with the remedy."),
     "explain": ("bot.cli.explain", "Say what would run for a change, why, and what is missing."),
     "replay": ("bot.cli.replay", "Let the service handle a stored webhook once more."),

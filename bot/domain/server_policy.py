@@ -8,6 +8,7 @@ from functools import reduce
 from typing import TypeVar
 
 from bot.domain.glob import glob_matches
+from bot.domain.retention import Retention
 from bot.domain.words import quoted
 
 N = TypeVar("N", int, float)
@@ -74,7 +75,10 @@ class PolicyEntry:
 
 @dataclass(frozen=True, slots=True)
 class ServerPolicy:
+    """`keep` None keeps what runs leave for ever."""
+
     entries: tuple[PolicyEntry, ...] = ()
+    keep: Retention | None = None
 
     def of(self, repository: str) -> RepositoryPolicy:
         """All entries that match count, the stricter of each."""

@@ -13,7 +13,7 @@ import os
 import socket
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +142,14 @@ class LocalEngine:
     # -- beyond the port
     def prune(self, older_than: timedelta) -> int:
         """Remove the folders of runs that ended before then; gives how many. What they left lies elsewhere."""
-        before = self._clock() - older_than
-        removed = 0
-        for folder in self._observer.folders():
-            exit_ = folder.exit()
-            if exit_ is not None and exit_.ended_at < before and folder.remove():
-                removed += 1
-        return removed
+        return sum(folder.remove() for folder in self.ended_before(self._clock() - older_than))
+
+    def ended_before(self, before: datetime) -> list[RunFolder]:
+        return [
+            folder
+            for folder in self._observer.folders()
+            if (exit_ := folder.exit()) is not None and exit_.ended_at < before
+        ]
 
     @property
     def runner_pid(self) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from bot.domain.retention import Retention, parse_age
 from bot.domain.server_policy import (
     Ceiling,
     EnvironmentPolicy,
@@ -19,7 +20,12 @@ Raw = Mapping[str, Any]
 
 
 def build_policy(raw: Raw) -> ServerPolicy:
-    return ServerPolicy(tuple(PolicyEntry(tuple(entry["match"]), _policy(entry)) for entry in raw["repositories"]))
+    entries = tuple(PolicyEntry(tuple(entry["match"]), _policy(entry)) for entry in raw["repositories"])
+    return ServerPolicy(entries, _retention(raw["keep"]) if "keep" in raw else None)
+
+
+def _retention(raw: Raw) -> Retention:
+    return Retention(**{name: parse_age(text) for name, text in raw.items()})
 
 
 def _policy(raw: Raw) -> RepositoryPolicy:

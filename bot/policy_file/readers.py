@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 from posixpath import normpath
 
+from bot.domain.retention import parse_age
 from bot.domain.words import quoted
 from bot.yaml_file import ANY, Readers, Unfit
 from bot.yaml_file.quantities import cores, duration_s, memory_bytes
@@ -62,6 +64,13 @@ def secret_file(text: str) -> str:
     return text
 
 
+def age(text: str) -> timedelta:
+    found = parse_age(text)
+    if found is None:
+        raise Unfit(f"{quoted(text)} is no age.", "Write days or hours: `90d`, `12h`.")
+    return found
+
+
 def _only_stars(text: str, example: str) -> None:
     special = _SPECIAL.search(text)
     if special:
@@ -81,4 +90,5 @@ READERS: Readers = (
     ((*_ENTRY, "resources", "cpu"), cores),
     ((*_ENTRY, "resources", "memory"), memory_bytes),
     ((*_ENTRY, "override", "for"), duration_s),
+    (("keep", ANY), age),
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 
+from bot.domain.retention import Retention
 from bot.domain.server_policy import EnvironmentPolicy, RepositoryPolicy, ServerPolicy
 from bot.domain.words import plain
 from bot.yaml_file.quantities import duration_text, size_text
@@ -17,7 +19,18 @@ def describe_policy(policy: ServerPolicy) -> str:
     for entry in policy.entries:
         facts = [f"  {label:<10} {words}" for label, words in repository_facts(entry.policy, with_sources=True)]
         paragraphs.append("\n".join([", ".join(plain(pattern, limit=200) for pattern in entry.match), *facts]))
+    if policy.keep is not None:
+        paragraphs.append(f"keep\n{_kept(policy.keep)}")
     return "\n\n".join(paragraphs) + "\n" if paragraphs else "No repository is asked anything.\n"
+
+
+def _kept(keep: Retention) -> str:
+    facts = {"runs": keep.runs, "failed": keep.failed, "cache": keep.cache}
+    return "\n".join(f"  {label:<10} {'for ever' if age is None else _days(age)}" for label, age in facts.items())
+
+
+def _days(age: timedelta) -> str:
+    return f"{age.days} days" if age.days > 1 else f"{age.total_seconds() / 3600:.0f} hours"
 
 
 def repository_facts(policy: RepositoryPolicy, *, with_sources: bool = False) -> Facts:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -154,13 +154,14 @@ class LocalServing:
     # -- beyond the ports
     def prune(self, older_than: timedelta) -> int:
         """Remove what is left of revisions that ended before then: their logs. Gives how many."""
-        before = self._clock() - older_than
-        removed = 0
+        return sum(folder.remove() for folder in self.ended_before(self._clock() - older_than))
+
+    def ended_before(self, before: datetime) -> Iterator[ServerFolder]:
+        """Each stays out of use while it is looked at."""
         for place, folder in self._folders():
             with self._lock:
-                if place.key not in self._revisions and _ended_before(folder, before) and folder.remove():
-                    removed += 1
-        return removed
+                if place.key not in self._revisions and _ended_before(folder, before):
+                    yield folder
 
     def end(self, *, within_s: float) -> None:
         """Close, and end all servers: for a demo and tests, which leave nothing behind. What is desired stays."""

@@ -38,7 +38,7 @@ def checks_of(world: World) -> dict[str, Check]:
         "store": _quiet(world.store.ping, "answers"),
         **{f"forge {name}": _quiet(forge.check_health, "answers") for name, forge in sorted(world.forges.items())},
         "engine": _quiet(world.engine.check_health, world.engine.name),
-        "artifacts": _quiet(world.artifacts.check_health, "can be written"),
+        "artifacts": _quiet(world.artifacts.check_health, "answers"),
         **({"policy": world.check_policy} if world.check_policy is not None else {}),
     }
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 
 from bot.domain.clock import Clock
 from bot.domain.links import Links
+from bot.domain.retention import Retention
 from bot.domain.server_policy import RepositoryPolicy
 from bot.ports.artifacts import Artifacts
 from bot.ports.engine import Engine
@@ -26,7 +28,9 @@ class World:
     token for a watched clone address. `callback_links` is where steps reach the bot, which may differ from the public
     address; None where nothing listens. `pipeline_versions` maps a pipeline to the hash of its compiled package.
     `admission` is held while a run takes one of the engine's places, `turn_of` a row while what it shows is posted.
-    `registry` and `serving` are None for a working tree, which deploys nothing."""
+    `registry` and `serving` are None for a working tree, which deploys nothing. `retention` gives how long what runs
+    leave is kept, None for ever. `leftovers` are files of this machine that are made again when they are needed, by
+    what they are: each removes what was not used since a time, or only looks (True), and gives how many, how much."""
 
     clock: Clock
     store: Store
@@ -46,6 +50,8 @@ class World:
     serving: Serving | None = None
     policy_of: Callable[[str], RepositoryPolicy] = lambda _repository: RepositoryPolicy()
     check_policy: Callable[[], str] | None = None
+    retention: Callable[[], Retention | None] = lambda: None
+    leftovers: Mapping[str, Callable[[datetime, bool], tuple[int, int]]] = field(default_factory=dict)
 
     def forge_of(self, repository: str) -> Forge:
         return self.forges[repository.partition("/")[0]]

@@ -13,7 +13,7 @@ from bot.usecases.doctor import checks_of, examine
 from bot.usecases.explain import Explanation, explain_change, explain_event
 from bot.usecases.reports import run_report
 from bot.usecases.world import World
-from bot.web import api_deployments
+from bot.web import api_deployments, api_prune
 from bot.web.api_models import (
     ChangeOut,
     CommentIn,
@@ -36,6 +36,7 @@ Limit = Query(default=50, ge=1, le=500)
 
 router = APIRouter(prefix="/api/v1", responses=REFUSED)
 router.include_router(api_deployments.router)
+router.include_router(api_prune.router)
 
 
 @router.get("/repositories")
@@ -131,7 +132,13 @@ def rerun(request: Request, run_id: str) -> RunOut:
 def doctor(request: Request) -> DoctorOut:
     """What works and what does not, each with its remedy. Asks forges, so it may take seconds."""
     site = site_of(request)
-    checks = {**checks_of(site.world), "loop": lambda: check_overdue(site.world), **site.actions.machine_checks}
+    thorough = {"artifacts": site.world.artifacts.check_access}
+    checks = {
+        **checks_of(site.world),
+        **thorough,
+        "loop": lambda: check_overdue(site.world),
+        **site.actions.machine_checks,
+    }
     return DoctorOut.of(examine(checks, secrets=site.settings.secret_values))
 
 

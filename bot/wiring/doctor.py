@@ -91,8 +91,7 @@ def _plain(settings: Settings) -> str:
 
 
 def _artifacts(settings: Settings) -> str:
-    open_artifacts(settings.artifacts_url).check_health()
-    return "can be written"
+    return open_artifacts(settings.artifacts_url).check_access()
 
 
 def _engine(settings: Settings) -> str:

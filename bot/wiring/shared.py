@@ -5,7 +5,8 @@ from __future__ import annotations
 import hmac
 import os
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime
 from functools import partial
 
@@ -25,6 +26,7 @@ from bot.ports.store import Claim, Kind
 from bot.settings import Settings
 from bot.store import SqlStore
 from bot.usecases.world import World
+from bot.wiring.leftovers import Clear
 from bot.worker import PATIENT_ATTEMPTS, Lane
 
 RUN_FOLDERS_KEPT_DAYS = 7  # the engine's own; what a run gave lies in the artifact store
@@ -46,6 +48,7 @@ def make_world(
     credential_of: Callable[[str], GitCredential | None] = lambda _address: None,
     registry: Registry | None = None,
     serving: Serving | None = None,
+    leftovers: Mapping[str, Clear] | None = None,
 ) -> World:
     policies = open_policies(settings)
     return World(
@@ -62,11 +65,13 @@ def make_world(
         credential_of=credential_of,
         pipeline_versions={name: pipelines.version(name) for name in pipelines.NAMES},
         admission=threading.Lock(),
-        turn_of=row_locks(),
+        turn_of=turns(row_locks(), store),
         registry=registry,
         serving=serving,
         policy_of=policies.of,
         check_policy=policies.check if settings.policy_file is not None else None,
+        retention=policies.retention,
+        leftovers=leftovers or {},
     )
 
 
@@ -80,6 +85,17 @@ def lent_to_steps(settings: Settings, artifacts_url: str) -> dict[str, str]:
 def open_policies(settings: Settings) -> Policies:
     """Raises UserError with all that is wrong with the policy file."""
     return Policies(settings.policy_file, environ=os.environ, on_secrets=logs.mask_also)
+
+
+def turns(locks: Callable[[str], threading.Lock], store: SqlStore) -> Callable[[str], AbstractContextManager[None]]:
+    """One thread at a time in this process, and one process at a time where several share a database."""
+
+    @contextmanager
+    def turn_of(name: str) -> Iterator[None]:
+        with locks(name), store.turn(name):
+            yield
+
+    return turn_of
 
 
 def row_locks() -> Callable[[str], threading.Lock]:

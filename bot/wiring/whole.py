@@ -16,9 +16,11 @@ from bot.usecases import deliveries, feedback_loop, repository_loop, reruns, run
 from bot.usecases.deployments import loop as deployment_loop
 from bot.usecases.deployments import versions as version_loop
 from bot.usecases.deployments.serving import heal
+from bot.usecases.prune import prune_by_policy
 from bot.usecases.world import World
 from bot.wiring.engines import ServiceEngine, make_engine
 from bot.wiring.forges import Credentials, redelivery_chores, remote_forges
+from bot.wiring.leftovers import leftovers
 from bot.wiring.serving import ServiceServing, make_serving
 from bot.wiring.shared import RUN_FOLDERS_KEPT_DAYS, Hints, make_lane, make_world, utc_now
 from bot.worker import Chore, Lane, Worker
@@ -109,6 +111,7 @@ def build(settings: Settings) -> Bot:
         credential_of=credentials.of,
         registry=GitRegistry(git),
         serving=serving,
+        leftovers=leftovers(settings.home / "cache", engine, serving),
     )
     worker = Worker(
         store, _lanes(world), utc_now, chores=[*_chores(world, store, engine, serving), *redelivery_chores(forges)]
@@ -146,6 +149,7 @@ def _chores(world: World, store: SqlStore, engine: ServiceEngine, serving: Servi
         Chore("watch_repositories", WATCH_EVERY_S, lambda: repository_loop.watch_all(world), at_start=True),
         Chore("prune_run_folders", PRUNE_EVERY_S, lambda: engine.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
         Chore("prune_servers", PRUNE_EVERY_S, lambda: serving.prune(timedelta(days=RUN_FOLDERS_KEPT_DAYS))),
+        Chore("prune", PRUNE_EVERY_S, lambda: prune_by_policy(world)),
         Chore("heal_serving", HEAL_EVERY_S, lambda: heal(world)),
         Chore("wake_queue", WATCH_EVERY_S, lambda: run_loop.wake_queue(world)),
         Chore(

@@ -58,6 +58,7 @@ class DataCache:
             return None
         if not whole:
             return None
+        (folder / ".last-used").touch()  # what was not used for long may be removed
         size = sum(stamp[0] for stamp in marker["files"].values())
         return Entry(folder / "files", len(marker["files"]), size, marker["facts"])
 

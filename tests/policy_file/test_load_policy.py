@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.retention import Retention
 from bot.domain.server_policy import (
     Ceiling,
     EnvironmentPolicy,
@@ -53,7 +55,8 @@ def test_every_key_means_what_it_says() -> None:
                     override_for_s=14 * 86_400,
                 ),
             ),
-        )
+        ),
+        Retention(runs=timedelta(days=90), failed=timedelta(days=14), cache=timedelta(days=30)),
     )
 
 
@@ -79,6 +82,11 @@ github/acme/*, gitlab/acme/**
   images     registry.example.com:5000/ml/*, registry.example.com/base/**
   at most    16 cores, 64 GiB, 2 GPUs
   overrides  @acme/leads, alice, for 14d
+
+keep
+  runs       90 days
+  failed     14 days
+  cache      30 days
 """
     )
     assert describe_policy(ServerPolicy()) == "No repository is asked anything.\n"
