@@ -88,24 +88,21 @@ class KubeflowEngine:
         _check_size(submission)
         secrets = self._usable_secrets(lent(submission, self._settings))
         try:
-            document = self._run_document(replace(submission, secrets=secrets))
             if secrets and self._secrets is not None:
                 self._secrets.put(run_id, variables(secrets))
-            created = self._api.create_run(document)
+            created = self._create(replace(submission, secrets=secrets))
         except Unanswered as error:
             with self._lock:
                 self._doubtful.add(run_id)
             raise TransientError(error.problem, retry_after_s=DOUBTFUL_RETRY_S) from error
         except Refused as error:
-            self._api.forget()
-            if error.status == 404:  # its pipeline or experiment was deleted: the next time they are made anew
-                raise TransientError(f"Kubeflow misses something: {error.message}") from error
             raise UserError(
                 f"The cluster does not take this run: {error.message}", "Tell whoever runs this bot."
             ) from error
         kubeflow_id = str(created["run_id"])
         with self._lock:
             self._kubeflow_ids[run_id] = kubeflow_id
+            self._last[run_id] = EngineRun(run_id, EngineState.PENDING)
         log.info("run_submitted", run_id=run_id, kubeflow_id=kubeflow_id, page=self._page(kubeflow_id))
 
     def observe(self, run_ids: Sequence[str]) -> Mapping[str, EngineRun]:
@@ -175,6 +172,16 @@ class KubeflowEngine:
                     "Whoever runs this bot sets MLOPS_BOT_KUBERNETES_URL.",
                 )
         return secrets
+
+    def _create(self, submission: Submission) -> Json:
+        """Once more where something that the run belongs to was deleted meanwhile: it is made anew."""
+        try:
+            return self._api.create_run(self._run_document(submission))
+        except Refused as error:
+            if error.status != 404:
+                raise
+        self._api.forget()
+        return self._api.create_run(self._run_document(submission))
 
     def _run_document(self, submission: Submission) -> dict[str, Any]:
         arguments = submission.arguments

@@ -95,11 +95,14 @@ class Connection:
 
     def _file(self, path: Path) -> str:
         try:
-            return path.read_text(encoding="ascii").strip()
+            content = path.read_text(encoding="ascii").strip()
+            trouble = "" if content.isprintable() else "it has more than one line"
         except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else "it is not ASCII"
-            problem = f"The bot's access to {self._whose} can not be read: {path}: {reason}."
-            raise TransientError(problem, retry_after_s=RETRY_LOGIN_S) from error
+            content, trouble = "", str(error.strerror) if isinstance(error, OSError) else "it is not ASCII"
+        if trouble:
+            problem = f"The bot's access to {self._whose} can not be read: {path}: {trouble}."
+            raise TransientError(problem, retry_after_s=RETRY_LOGIN_S)
+        return content
 
     def _read(self, answer: httpx.Response) -> dict[str, Any]:
         status = answer.status_code

@@ -120,6 +120,20 @@ def test_a_run_that_somebody_deleted_is_unknown_after_a_second_look(
     assert cluster.kubernetes.secrets == {}
 
 
+def test_a_run_that_is_not_listed_yet_is_waited_for(cluster: Cluster, on_cluster: KubeflowEngine, clock: Clock):
+    run = training()
+    on_cluster.submit(run)
+    hidden = cluster.kubeflow.records.runs.copy()
+    cluster.kubeflow.records.runs.clear()
+
+    before = one(on_cluster, run.run_id)
+    cluster.kubeflow.records.runs.update(hidden)
+    clock.pass_s(5)
+
+    assert before.state is EngineState.PENDING
+    assert one(on_cluster, run.run_id).state is EngineState.PENDING
+
+
 def test_a_run_that_was_archived_by_hand_goes_on_being_seen(cluster: Cluster, on_cluster: KubeflowEngine):
     run = training()
     on_cluster.submit(run)

@@ -80,11 +80,26 @@ def test_what_somebody_deleted_on_kubeflow_is_made_again(cluster: Cluster, on_cl
     cluster.kubeflow.records.versions.clear()
     cluster.kubeflow.records.pipelines.clear()
 
-    with pytest.raises(TransientError, match="Kubeflow misses something"):
-        on_cluster.submit(training(2))
     on_cluster.submit(training(2))
 
     assert one(on_cluster, training(2).run_id).state is EngineState.PENDING
+
+
+def test_a_namespace_that_is_not_there_is_told(cluster: Cluster):
+    with pytest.raises(UserError, match="The cluster does not take this run: the server could not find"):
+        cluster.engine(namespace="elsewhere").submit(training())
+
+
+@pytest.mark.parametrize(("content", "trouble"), [(b"", ""), (b"a\nb", "more than one line"), (b"\xff", "not ASCII")])
+def test_a_token_that_can_not_be_sent_is_told_without_it(
+    cluster: Cluster, tmp_path: Path, content: bytes, trouble: str
+):
+    token = tmp_path / "token"
+    if content:
+        token.write_bytes(content)
+
+    with pytest.raises(TransientError, match=trouble or "No such file"):
+        cluster.engine(token_file=token).check_health()
 
 
 def test_runs_of_one_model_share_a_version_and_those_of_a_repository_an_experiment(
