@@ -20,6 +20,8 @@ RUNTIMES = {"sklearn": "kserve-sklearnserver", "xgboost": "kserve-xgbserver", "l
 PORT = 8080
 CONTAINER = "kserve-container"  # the name by which KServe knows the one that serves
 _STORAGES = ("s3://", "gs://", "https://", "http://", "pvc://")
+# for models whose own code lies in a private repository: `{"<clone address>": {"username": …, "password": …}}`
+_GIT_SECRET = {"name": "mlops-bot-git", "key": "credentials", "optional": True}
 _LABEL_LIMIT = 63  # Kubernetes, "Labels and Selectors"
 _KNOWN = frozenset(field.name for field in fields(ServedRevision))
 
@@ -92,6 +94,11 @@ def _server(revision: ServedRevision, model: str, setup: Setup) -> dict[str, Any
             f"KServe has no runtime for `serve: {revision.runtime}`, and no image of our own is set up.",
             "Whoever runs the bot can name the image of the runner in MLOPS_BOT_SERVING_IMAGE.",
         )
+    if revision.environment.get("image") and not revision.environment.get("requirements"):
+        raise UserError(
+            f"`serve: {revision.runtime}` builds the model's environment where it serves; mlops.yaml names an image.",
+            "Name `environment.requirements` in mlops.yaml beside the image, then train again.",
+        )
     return {"containers": [_container(revision, model, storage, setup) | resources]}
 
 
@@ -105,7 +112,7 @@ def _container(revision: ServedRevision, model: str, storage: str, setup: Setup)
         "code": revision.code,
         "sha": revision.sha,
         "model_path": revision.model_path,
-        "environment": dict(revision.environment),
+        "environment": {**revision.environment, "image": ""},
         "cpu": revision.cpu,
     }
     return {
@@ -116,6 +123,7 @@ def _container(revision: ServedRevision, model: str, storage: str, setup: Setup)
             {"name": "STORAGE_URI", "value": storage},
             {"name": "PROTOCOL", "value": "v2"},
             {"name": "MLOPS_ORDER", "value": json.dumps(order, sort_keys=True)},
+            {"name": "MLOPS_BOT_GIT_CREDENTIALS", "valueFrom": {"secretKeyRef": _GIT_SECRET}},
         ],
         "ports": [{"containerPort": PORT, "protocol": "TCP"}],
         "readinessProbe": {"httpGet": {"path": f"/v2/models/{model}/ready", "port": PORT}},

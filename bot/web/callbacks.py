@@ -114,7 +114,12 @@ def _as_json(served: Served) -> dict[str, Any]:
         "address": observed.address,
         "message": observed.message,
         "log": list(observed.log_tail[-LOG_LINES:]),
-        "traffic": {"requests": traffic.requests, "errors": traffic.errors, "p99_ms": traffic.p99_ms},
+        "traffic": {
+            "requests": traffic.requests,
+            "errors": traffic.errors,
+            "p99_ms": traffic.p99_ms,
+            "is_measured": traffic.is_measured,
+        },
     }
 
 

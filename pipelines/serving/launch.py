@@ -11,7 +11,6 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -91,7 +90,7 @@ class Launch:
             process = subprocess.Popen(
                 [str(prepared.python), str(PROGRAM), str(self._folder.path), str(listening.fileno())],
                 cwd=prepared.code or self._folder.path,
-                env=self._environment(prepared),
+                env=server_environment(self._order, self._folder, prepared),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -100,21 +99,6 @@ class Launch:
                 preexec_fn=_begin,  # two system calls, and this process has one thread
             )
             return listening.getsockname()[1], process
-
-    def _environment(self, prepared: Prepared) -> Mapping[str, str]:
-        threads = max(1, round(self._order.cpu))
-        return {
-            **{name: os.environ[name] for name in _INHERITED if name in os.environ},
-            "PATH": f"{prepared.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
-            "VIRTUAL_ENV": str(prepared.python.parent.parent),
-            "HOME": str(self._folder.home),
-            "TMPDIR": str(self._folder.scratch),
-            "MLOPS_MODEL_DIR": str(prepared.model),
-            "MLOPS_CODE_DIR": str(prepared.code or ""),
-            "PYTHONUNBUFFERED": "1",
-            "PYTHONUTF8": "1",
-            **({"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} if self._order.cpu else {}),
-        }
 
     def _tell_ready(self, port: int, pid: int) -> None:
         at = _now()
@@ -135,6 +119,23 @@ class Launch:
         elif self._may_cancel:
             self._may_cancel = False
             raise Canceled
+
+
+def server_environment(order: Order, folder: ServerFolder, prepared: Prepared) -> dict[str, str]:
+    """All that a model server inherits."""
+    threads = max(1, round(order.cpu))
+    return {
+        **{name: os.environ[name] for name in _INHERITED if name in os.environ},
+        "PATH": f"{prepared.python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}",
+        "VIRTUAL_ENV": str(prepared.python.parent.parent),
+        "HOME": str(folder.home),
+        "TMPDIR": str(folder.scratch),
+        "MLOPS_MODEL_DIR": str(prepared.model),
+        "MLOPS_CODE_DIR": str(prepared.code or ""),
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONUTF8": "1",
+        **({"OMP_NUM_THREADS": str(threads), "OPENBLAS_NUM_THREADS": str(threads)} if order.cpu else {}),
+    }
 
 
 def _begin() -> None:

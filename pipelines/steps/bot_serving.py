@@ -32,7 +32,8 @@ KEPT = "The former version keeps serving. The log of this step ends with the mod
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How the new version stands. `address` is where it alone answers; the traffic is that of its present share."""
+    """How the new version stands. `address` is where it alone answers; the traffic is that of its present share, unless
+    serving can not tell it."""
 
     state: str
     percent: int
@@ -42,6 +43,7 @@ class Standing:
     requests: int
     errors: int
     p99_ms: float | None
+    is_measured: bool = True
 
 
 class BotServing:
@@ -150,4 +152,5 @@ def _read(fields: dict[str, Any]) -> Standing:
         requests=int(traffic["requests"]),
         errors=int(traffic["errors"]),
         p99_ms=None if p99_ms is None else float(p99_ms),
+        is_measured=traffic.get("is_measured", True) is not False,
     )

@@ -113,6 +113,9 @@ def _hold(running: Step, bot: BotServing, percent: int, trial: Canary, name: str
 
 def _judge(running: Step, percent: int, standing: Standing, trial: Canary) -> None:
     told = f"{percent} % for {duration(trial.hold_s)}: "
+    if not standing.is_measured:
+        running.log.say(f"{told}serving does not count requests here, so its limits were not looked at.")
+        return
     if standing.requests == 0:
         running.log.say(f"{told}no requests came, so there is nothing to judge it by.")
         return

@@ -44,6 +44,16 @@ def test_a_canary_without_traffic_is_said_and_goes_on(deploy: Deploy):
     assert "10 % for 0.05 s: no requests came, so there is nothing to judge it by." in deploy.log("promote")
 
 
+def test_a_canary_whose_requests_nobody_counts_is_said_not_to_be_judged(deploy: Deploy):
+    deploy.canary(10, max_error_rate=0.0, max_latency_ms=1.0)
+    deploy.bot.traffic = {10: [{**traffic(0), "is_measured": False}]}
+
+    assert deploy.run().state == "succeeded"
+    assert "10 % for 0.05 s: serving does not count requests here, so its limits were not looked at." in deploy.log(
+        "promote"
+    )
+
+
 def test_errors_end_a_canary_after_its_hold(deploy: Deploy):
     deploy.canary(10, 50, max_error_rate=0.01)
     deploy.bot.traffic = {10: [traffic(100, 1)], 50: [traffic(1500, 16)]}

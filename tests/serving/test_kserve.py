@@ -302,13 +302,15 @@ def test_an_inference_service_that_is_not_the_bots_is_not_touched(knative: FakeK
         ({"storage": "file:///home/bot/artifacts/runs/1/model"}, "which the cluster can not read"),
         ({"storage": "abfs://container/runs/1/model"}, "KServe can not read models from `abfs`"),
         ({"runtime": "python"}, "no image of our own is set up"),
+        ({"runtime": "python", "environment": {"image": "acme/model:1"}}, "mlops.yaml names an image"),
     ],
 )
 def test_what_kserve_can_not_serve_is_refused_in_words(
-    knative: FakeKServeCluster, changes: dict[str, str], words: str
+    knative: FakeKServeCluster, changes: dict[str, Any], words: str
 ) -> None:
+    image = "registry.example.com/runner:1" if "environment" in changes else ""
     with pytest.raises(UserError, match=words) as refused:
-        kserve(knative).apply(wish((version(1, **changes), 100)))
+        kserve(knative, image=image).apply(wish((version(1, **changes), 100)))
 
     assert refused.value.fix
     assert knative.items == {}
@@ -319,7 +321,7 @@ def test_a_models_own_code_is_served_by_the_runners_image(knative: FakeKServeClu
     kserve(knative, image="registry.example.com/runner:1").apply(wish((own, 100)))
 
     [container] = knative.the_one()["spec"]["predictor"]["containers"]
-    told = {one["name"]: one["value"] for one in container["env"]}
+    told = {one["name"]: one.get("value", "") for one in container["env"]}
     assert (container["name"], container["image"]) == ("kserve-container", "registry.example.com/runner:1")
     assert container["command"] == ["python3", "-m", "pipelines.serving.pod"]
     assert told["STORAGE_URI"] == own.storage
