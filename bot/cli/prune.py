@@ -42,7 +42,8 @@ def command(older_than: str | None, yes: bool, as_json: bool) -> None:
             f"{found['unknown']:,} runs in the artifact store are not of this database; they are left.", err=True
         )
     if rows:
-        click.echo("All that was removed." if yes else "Nothing was removed. To do it: mlops-bot prune --yes")
+        again = f"mlops-bot prune{f' --older-than {older_than}' if older_than else ''} --yes"
+        click.echo("All that was removed." if yes else f"Nothing was removed. To do it: {again}")
 
 
 def _age_s(text: str) -> int:
@@ -70,10 +71,10 @@ def _all_turns(settings: Settings, age_s: int | None, yes: bool) -> dict[str, An
         unknown += turn["unknown"]
         after = turn["after"]
         if not after:
-            return {"removed": yes, "lines": [*lines.values()], "stopped": stopped, "unknown": unknown}
+            return {"removed": yes, "lines": [*lines.values()], "stopped": stopped, "unknown": unknown, "after": ""}
 
 
 def _size(size_bytes: int) -> str:
-    from bot.yaml_file.quantities import size_text
+    from pipelines.steps.quantities import size
 
-    return size_text(size_bytes)
+    return size(size_bytes)
