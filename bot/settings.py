@@ -14,7 +14,6 @@ from pathlib import Path
 from bot.domain.errors import UserError
 from bot.engines.kubeflow_settings import KubeflowSettings
 from bot.engines.kubeflow_settings import read_settings as kubeflow_settings
-from bot.engines.lent_environment import SETTING as STEP_ENV
 from bot.engines.lent_environment import step_names
 from bot.forges.github.settings import GITHUB_COM_API, GitHubSettings, checked_api_url
 from bot.forges.gitlab.settings import GitLabSettings
@@ -114,7 +113,7 @@ def load_settings(environ: Mapping[str, str]) -> Settings:
         kubeflow=kubeflow_settings(environ) if engine == "kubeflow" else None,
         serving=None if serving == "local" else serving_settings(environ, commits=serving == "gitops"),
         callback_url=_address(environ, "MLOPS_BOT_CALLBACK_URL"),
-        step_names=step_names(environ.get(STEP_ENV, "")),
+        step_names=step_names(environ.get("MLOPS_BOT_STEP_ENV", "")),
     )
 
 
