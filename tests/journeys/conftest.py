@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -54,14 +55,14 @@ def running(shared_service: Service, place: Workplace) -> Running:
 
 
 @pytest.fixture
-def lonely(tmp_path: Path) -> Workplace:
+def lonely(tmp_path: Path, engine_environ: dict[str, str]) -> Workplace:
     """A repository in a home of its own, for tests that start and end services."""
-    return make_workplace(tmp_path)
+    return replace(make_workplace(tmp_path), engine=engine_environ)
 
 
 @pytest.fixture(scope="session")
-def towns(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Towns]:
+def towns(tmp_path_factory: pytest.TempPathFactory, engine_environ: dict[str, str]) -> Iterator[Towns]:
     """The forges at the level of HTTP, each with a service, for each test process."""
-    made = Towns(tmp_path_factory.mktemp("towns"), TOWNS)
+    made = Towns(tmp_path_factory.mktemp("towns"), TOWNS, engine_environ)
     yield made
     made.close()

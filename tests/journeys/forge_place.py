@@ -101,10 +101,10 @@ class Town(Protocol):
 
 
 @contextmanager
-def told_service(town: Town, home: Path) -> Iterator[Service]:
-    """Told by webhooks for as long as it runs."""
+def told_service(town: Town, home: Path, engine: Mapping[str, str] | None = None) -> Iterator[Service]:
+    """Told by webhooks for as long as it runs. `engine` is what it is told of its own."""
     environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2", **town.environ()}
-    service = Service(load_settings(environ))
+    service = Service(load_settings({**environ, **(engine or {})}))
     with service.running():
         town.tell(f"{service.settings.local_url}/webhooks/{next(iter(_forges_of(service)))}")
         yield service
@@ -242,8 +242,9 @@ class Towns:
     answered with success. Repositories are compared with their forge once, so that the calls of a test are those of
     what happens there."""
 
-    def __init__(self, folder: Path, makers: Mapping[str, Callable[..., Town]]) -> None:
+    def __init__(self, folder: Path, makers: Mapping[str, Callable[..., Town]], engine: Mapping[str, str]) -> None:
         self._folder = folder
+        self._engine = engine
         self._makers = makers
         self._there: dict[str, tuple[Town, Service]] = {}
         self._closing = ExitStack()
@@ -254,7 +255,7 @@ class Towns:
         if name not in self._there:
             town = self._makers[name](self._folder / name)
             self._closing.callback(town.close)
-            service = self._closing.enter_context(told_service(town, self._folder / name / "home"))
+            service = self._closing.enter_context(told_service(town, self._folder / name / "home", self._engine))
             Running(service, name).wait_for("the first comparing", lambda: _has_compared_all(service))
             self._there[name] = town, service
         town, service = self._there[name]

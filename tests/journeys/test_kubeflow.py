@@ -138,10 +138,8 @@ def _at(running: Running, run_id: str, step: str) -> bool:
 
 def test_a_private_repository_is_cloned_with_a_token_that_never_was_on_the_cluster(cluster: Cluster, tmp_path: Path):
     town = GitHubTown(tmp_path / "github", is_app=True, places=1)
-    town_environ = town.environ
-    town.environ = lambda: {**town_environ(), **cluster.environ}  # type: ignore[method-assign]  # the town's service
     try:
-        with told_service(town, tmp_path / "home") as service:
+        with told_service(town, tmp_path / "home", cluster.environ) as service:
             place = make_place(town, town.take(), service, tmp_path)
             sha = place.start()
             run = place.running.ended(sha)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,13 +59,14 @@ models:
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """`bare` is watched; commits are made in `worktree` and pushed."""
+    """`bare` is watched; commits are made in `worktree` and pushed. `engine` is what services are told of theirs."""
 
     name: str
     home: Path
     bare: Path
     worktree: Path
     port: int = 0  # a free one each time
+    engine: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def key(self) -> str:
@@ -92,7 +93,8 @@ class Workplace:
         return done.stdout.strip()
 
     def settings_environ(self) -> dict[str, str]:
-        return {"MLOPS_BOT_HOME": str(self.home), "MLOPS_BOT_PORT": str(self.port), "MLOPS_BOT_CONCURRENCY": "2"}
+        own = {"MLOPS_BOT_HOME": str(self.home), "MLOPS_BOT_PORT": str(self.port), "MLOPS_BOT_CONCURRENCY": "2"}
+        return {**own, **self.engine}
 
     @contextmanager
     def service(self, **environ: str) -> Iterator[Running]:
