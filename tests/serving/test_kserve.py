@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,27 @@ from bot.domain.errors import TransientError, UserError
 from bot.domain.serving import RevisionState
 from bot.serving.kserve_api import Conflict
 from bot.serving.kserve_settings import ClusterAccess
+from tests.fakes.kubernetes import fields
 from tests.fakes.kubernetes.server import FakeKServeCluster
+from tests.serving.kit import Shop
 from tests.serving.kserve_kit import ENVIRONMENT, MODEL, V1, V2, V3, kserve, seen, version, wish
+
+# of each kind, the fields that KServe's own model of it lacks, or Kubernetes' where its client is new enough to have one
+UNKNOWN_FIELDS = """\
+import json, sys
+
+import kserve.models
+import kubernetes.client.models
+
+for kind, names in json.load(sys.stdin).items():
+    models = kserve.models if kind.startswith("V1beta1") else kubernetes.client.models
+    model = getattr(models, kind, None)
+    if model is None and models is kubernetes.client.models:
+        continue
+    unknown = sorted(set(names) - set(model.attribute_map.values()))
+    if unknown:
+        print(kind, *unknown)
+"""
 
 
 @pytest.fixture
@@ -383,3 +403,15 @@ def test_what_is_not_allowed_names_the_role_that_is_needed(standard: FakeKServeC
 
 def test_requests_are_not_measured_and_that_is_said(standard: FakeKServeCluster) -> None:
     assert kserve(standard).traffic(ENVIRONMENT, MODEL, V1.id).is_measured is False
+
+
+def test_the_fake_knows_the_fields_that_kserves_own_models_know(shop: Shop) -> None:
+    """It refuses all others, so whatever these tests apply is known to KServe."""
+    content = json.loads((Path(fields.__file__).with_name("kserve_fields.json")).read_text())
+    known = {kind: list(names) for kind, names in {**content["both"], **content["0.21.0"]}.items()}
+
+    done = subprocess.run(
+        [str(shop.python), "-c", UNKNOWN_FIELDS], input=json.dumps(known), capture_output=True, text=True, check=True
+    )
+
+    assert done.stdout == ""

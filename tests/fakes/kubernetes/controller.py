@@ -34,6 +34,10 @@ class Controller:
         if self.starts_at_once:
             self.ready(item)
 
+    def forget(self, name: str) -> None:
+        for deployment in [known for known in self._templates if known == name or known.startswith(f"{name}-")]:
+            self._templates.pop(deployment)
+
     def ready(self, item: Item) -> None:
         status = item["status"]
         if self.mode == "knative":

@@ -75,6 +75,11 @@ class FakeKServeCluster:
         with self._lock:
             self.items[name] = applied(self.items[name], said, manager=manager, owners=self._owners[name], force=True)
 
+    def deleted(self, name: str) -> None:
+        """Somebody else removes it."""
+        with self._lock:
+            self._delete(name)
+
     # -- HTTP
     def _respond(self, request: Request) -> Any:
         with self._lock:
@@ -117,10 +122,14 @@ class FakeKServeCluster:
         if name not in self.items:
             raise Refusal(404, f'inferenceservices.serving.kserve.io "{name}" not found')
         if request.method == "DELETE":
-            self._owners.pop(name)
-            return {"kind": "Status", "status": "Success", "details": self.items.pop(name)["metadata"]}
+            return {"kind": "Status", "status": "Success", "details": self._delete(name)["metadata"]}
         assert request.method == "GET", request.method
         return self.items[name]
+
+    def _delete(self, name: str) -> dict[str, Any]:
+        self._owners.pop(name)
+        self.controller.forget(name)
+        return self.items.pop(name)
 
     def _apply(self, request: Request, name: str) -> Any:
         if request.content_type != "application/apply-patch+yaml":
