@@ -11,6 +11,7 @@ import pytest
 from bot.settings import load_settings
 from bot.store import open_store
 from tests.cli.conftest import Run
+from tests.fakes.s3_server import S3Server, use
 from tests.web.kit import Workplace
 
 PARTS = ["store", "forge plain", "engine", "artifacts"]
@@ -106,3 +107,17 @@ def test_a_forge_that_can_not_tell_us_anything_is_found(
     assert "NO  webhooks github" in out
     assert fix in out
     assert "a-token" not in out
+
+
+def test_a_bucket_that_can_not_be_written_is_named_with_what_is_missing(
+    mlops_bot: Run, s3_server: S3Server, monkeypatch: pytest.MonkeyPatch
+):
+    use(monkeypatch, s3_server.environ("reader"))
+    monkeypatch.setenv("MLOPS_BOT_ARTIFACTS_URL", s3_server.new_url())
+
+    code, out, _ = mlops_bot("doctor", "--json")
+
+    (found,) = [finding for finding in json.loads(out)["findings"] if finding["part"] == "artifacts"]
+    assert (code, found["works"]) == (1, False)
+    assert "can not be written to: it refuses the bot's credentials, or they lack this permission" in found["words"]
+    assert "MLOPS_BOT_ARTIFACTS_URL" in found["fix"]
