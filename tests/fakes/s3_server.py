@@ -209,7 +209,7 @@ def _make_bucket(server: S3Server) -> None:
 def _stop(folder: Path, known: dict[str, int]) -> None:
     _kill(known["pid"])
     shutil.rmtree(folder, ignore_errors=True)
-    for left in Path(tempfile.gettempdir()).glob("seaweedfs-*-grpc-*.sock"):
+    for left in Path(tempfile.gettempdir()).glob("seaweedfs-*.sock"):
         with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as other:
             if other.connect_ex(str(left)):  # nobody listens there
                 left.unlink()
