@@ -19,7 +19,7 @@ from tests.fakes.kubernetes.server import FakeKServeCluster
 from tests.serving.kit import Shop
 from tests.serving.kserve_kit import ENVIRONMENT, MODEL, V1, V2, V3, kserve, seen, version, wish
 
-# of each kind, the fields that KServe's own model of it lacks, or Kubernetes' where its client is new enough to have one
+# of each kind, the fields that KServe's own model of it lacks, or Kubernetes' where its client here has one
 UNKNOWN_FIELDS = """\
 import json, sys
 
