@@ -69,10 +69,13 @@ def _pipeline(document: Mapping[str, Any]) -> str:
 def _steps(document: Mapping[str, Any]) -> tuple[StepProgress, ...]:
     """Those of the pipeline, in its order. Kubeflow also lists its drivers and executors; of one that was tried again,
     the newest counts."""
-    tasks: dict[str, Mapping[str, Any]] = {}
-    for task in sorted(_tasks(document), key=lambda task: str(task.get("create_time", ""))):
-        tasks[_step_name(str(task.get("display_name", "")))] = task
-    return tuple(_step(name, tasks.get(name, {})) for name in STEPS[_pipeline(document)])
+    names = STEPS[_pipeline(document)]
+    newest: dict[str, Mapping[str, Any]] = {}
+    for task in _tasks(document):
+        name = _step_name(task.get("display_name", ""))
+        if name in names and task.get("create_time", "") >= newest.get(name, {}).get("create_time", ""):
+            newest[name] = task
+    return tuple(_step(name, newest[name]) if name in newest else StepProgress(name, "pending") for name in names)
 
 
 def _step_name(task: str) -> str:
