@@ -47,3 +47,11 @@ def seen(serving: Serving, *revisions: ServedRevision) -> list[tuple[str, int]]:
     """State and percent of each, as observed."""
     observed = serving.observe(ENVIRONMENT, MODEL)
     return [(one.state.value, one.percent) for one in map(observed.revision, [each.id for each in revisions])]
+
+
+def live(cluster: FakeKServeCluster, *revisions: ServedRevision) -> None:
+    """Each of them had all requests, one after the other."""
+    serving = kserve(cluster)
+    for revision in revisions:
+        serving.apply(wish((revision, 100)))
+        cluster.ready()
