@@ -91,6 +91,7 @@ class Deployment:
     version: str = ""
     digest: str = ""
     thing: str = ""
+    asked_sha: str = ""  # the commit that stood when it was asked for
     thing_at: datetime | None = None  # since when; an approval that was written before is for something else
     pipeline_run: str = ""
     replaces: str = ""

@@ -79,6 +79,6 @@ def _deploy(head: Deploy | None, base: Deploy | None, place: str) -> tuple[Deplo
         return base, (f"Deployments follow {place}: this change takes `deploy` away, which counts once merged.",)
     names = sorted({*head.environments, *base.environments})
     differing = [name for name in names if head.environments.get(name) != base.environments.get(name)]
-    edits = f"this change edits {listed(differing)}, which counts once merged"
+    edits = f"this change has others for {listed(differing)}, which count once merged"
     notes = (f"Environments, approvals and approvers come from {place}: {edits}.",) if differing else ()
     return replace(base, serve=head.serve, resources=head.resources), notes

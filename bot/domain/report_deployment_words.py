@@ -87,12 +87,14 @@ def next_step(line: DeploymentLine) -> str:
         case DeploymentPhase.REGISTERING | DeploymentPhase.DEPLOYING:
             return f"It goes live by itself when each step has passed. {give_up}"
         case DeploymentPhase.LIVE:
+            if not deployment.replaces:
+                return ""
             back = _command(f"/rollback {deployment.environment} {deployment.model}")
             return f"To go back to what served before: {back}."
-        case DeploymentPhase.FAILED | DeploymentPhase.REJECTED:
+        case DeploymentPhase.FAILED:
             return f"Once that is mended, {ask_again}"
-        case DeploymentPhase.EXPIRED | DeploymentPhase.CANCELED:
-            return ask_again
+        case DeploymentPhase.REJECTED | DeploymentPhase.EXPIRED | DeploymentPhase.CANCELED:
+            return f"On an open or merged change, {ask_again}"
         case _:
             return ""
 

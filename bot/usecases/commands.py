@@ -37,6 +37,7 @@ from bot.markdown import command_lines
 from bot.usecases import ordering
 from bot.usecases.changes import FORK_HEAD_SEEN, change_seen, plan_head, subject_of
 from bot.usecases.deployments import commands as deployments
+from bot.usecases.deployments.lines import deployment_lines
 from bot.usecases.situation import Answer, Situation, newest_runs
 from bot.usecases.status import status_text
 from bot.usecases.world import World
@@ -223,7 +224,8 @@ def _cancel(command: Cancel, situation: Situation, writes: Writes) -> Answer:
 
 
 def _status(_command: Status, situation: Situation, _writes: Writes) -> Answer:
-    return Answer(status_text(newest_runs(situation, None), situation.world))
+    lines = deployment_lines(subject_of(situation.change), situation.world)
+    return Answer(status_text(newest_runs(situation, None), lines, situation.world))
 
 
 def _help(_command: Help, _situation: Situation, _writes: Writes) -> Answer:

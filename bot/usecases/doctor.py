@@ -18,6 +18,7 @@ REMEDIES = {
     "engine": "Its log is `engine/runner.log` in the bot's home folder.",
     "artifacts": "Is MLOPS_BOT_ARTIFACTS_URL right, and is there space, and the permission to write?",
     "forge": "Does the forge's status page say anything? Else look at the network, proxies and certificates.",
+    "serving": "Logs of model servers are below `serving/` in the bot's home folder; on a cluster, ask its API server.",
     "loop": "The service's log says what it is busy with, or why it fails.",
 }
 
@@ -33,12 +34,13 @@ class Finding:
 
 
 def checks_of(world: World) -> dict[str, Check]:
-    """Of a service that runs: its store, forges, engine and artifact store."""
+    """Of a service that runs: its store, forges, engine, artifact store, and where models serve."""
     return {
         "store": _quiet(world.store.ping, "answers"),
         **{f"forge {name}": _quiet(forge.check_health, "answers") for name, forge in sorted(world.forges.items())},
         "engine": _quiet(world.engine.check_health, world.engine.name),
         "artifacts": _quiet(world.artifacts.check_health, "answers"),
+        **({"serving": _quiet(world.serving.check_health, world.serving.name)} if world.serving is not None else {}),
         **({"policy": world.check_policy} if world.check_policy is not None else {}),
     }
 

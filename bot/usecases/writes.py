@@ -90,6 +90,8 @@ def _apply_deployments(writes: Writes, tx: Transaction, now: datetime) -> None:
         tx.add_deployment(deployment, now=now)
     for deployment in writes.ended_deployments:
         tx.save_deployment(deployment)
+        subject = Subject(deployment.repository, deployment.number, deployment.branch, deployment.sha)
+        tx.wake(Kind.FEEDBACK, subject.id, now=now)  # a check must not go on saying that it is live
     for deployment_id, by in writes.canceled_deployments:
         tx.request_deployment_cancel(deployment_id, by=by, now=now)
     for approval in writes.approvals:

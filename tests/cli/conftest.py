@@ -48,6 +48,7 @@ def mlops_bot(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     before = structlog.get_config() if structlog.is_configured() else None
     monkeypatch.setenv("MLOPS_BOT_HOME", str(tmp_path))
     monkeypatch.setenv("COLUMNS", "400")
+    monkeypatch.setenv("MLOPS_BOT_PORT", "1")  # nothing listens there, whatever runs on this machine
 
     def run(*arguments: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["mlops-bot", *arguments])

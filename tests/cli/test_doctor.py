@@ -77,7 +77,7 @@ def test_a_running_service_is_asked(mlops_bot: Run, place: Workplace):
     assert well[0] == 0
     assert well[1].endswith("All works.\n")
     assert (code, answer["service"]) == (1, "running")
-    assert [finding["part"] for finding in answer["findings"]] == [*PARTS, "loop", *MACHINE]
+    assert [finding["part"] for finding in answer["findings"]] == [*PARTS, "serving", "loop", *MACHINE]
     assert [finding for finding in answer["findings"] if not finding["works"]] == [
         {
             "part": "engine",

@@ -117,6 +117,7 @@ def test_a_deployment_with_something_in_every_field_comes_back_equal(store):
         words="λ",
         voided="a new head",
         memory_bytes=1 << 30,
+        asked_sha="9" * 40,
         cpu=0.5,
         thing_at=later(1),
         approved_at=later(1),

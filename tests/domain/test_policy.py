@@ -15,6 +15,7 @@ BASE = model(
     secrets=("WANDB_API_KEY",),
     deploy=Deploy("sklearn", {"production": DeployEnvironment(approvals=1, approvers=("@acme/ml-leads",))}),
 )
+OF_MAIN = "Environments, approvals and approvers come from `main`"
 ONCE_MERGED = ", which counts once merged."
 
 
@@ -67,12 +68,12 @@ def test_invariant_4_compute_settings_are_those_of_the_head():
         (
             replace(BASE, deploy=Deploy("sklearn", {"production": DeployEnvironment(0, ("mallory",))})),
             BASE,
-            f"Environments, approvals and approvers come from `main`: this change edits `production`{ONCE_MERGED}",
+            f"{OF_MAIN}: this change has others for `production`, which count once merged.",
         ),
         (
             replace(BASE, deploy=Deploy("custom", {**BASE.deploy.environments, "mine": DeployEnvironment()})),
             replace(BASE, deploy=Deploy("custom", BASE.deploy.environments)),
-            f"Environments, approvals and approvers come from `main`: this change edits `mine`{ONCE_MERGED}",
+            f"{OF_MAIN}: this change has others for `mine`, which count once merged.",
         ),
         (
             replace(BASE, deploy=None),

@@ -211,19 +211,20 @@ def test_without_a_run_the_first_line_is_about_the_deployment() -> None:
 
 
 def test_each_phase_that_people_can_act_on_names_the_command() -> None:
-    steps = {phase: next_step(line(phase)) for phase in DeploymentPhase}
+    steps = {phase: next_step(line(phase, replaces="dep-0")) for phase in DeploymentPhase}
 
     assert steps[DeploymentPhase.WAITING_FOR_APPROVAL] == (
         "To let it go live: `/approve production`. To turn it down: `/reject production <reason>`."
     )
     assert steps[DeploymentPhase.LIVE] == "To go back to what served before: `/rollback production churn`."
+    assert next_step(line(DeploymentPhase.LIVE)) == ""  # nothing served before it
     assert steps[DeploymentPhase.FAILED] == "Once that is mended, `/deploy production churn` asks for it again."
     assert [phase for phase, words in steps.items() if not words] == [
         DeploymentPhase.REPLACED,
         DeploymentPhase.SUPERSEDED,
     ]
     back = line(DeploymentPhase.EXPIRED, kind=DeploymentKind.ROLLBACK, version="v1.2.0")
-    assert next_step(back) == "`/rollback production churn v1.2.0` asks for it again."
+    assert next_step(back) == ("On an open or merged change, `/rollback production churn v1.2.0` asks for it again.")
 
 
 def test_who_may_approve_is_told_by_name() -> None:

@@ -554,7 +554,7 @@ def test_a_rollback_is_no_way_around_approvals(deployed: Deployments):
     accepted = deployed.say("/rollback staging churn v1.0.0")
 
     assert "`v1.0.0` has never served in `production`, which needs approvals." in refused
-    assert "Ask for them: `/deploy production churn`." in refused
+    assert "Ask for them on the change that brings it: `/deploy production churn`." in refused
     assert "back to `staging`" in accepted
 
 
@@ -564,3 +564,42 @@ def test_a_rollback_needs_no_merged_change(deployed: Deployments):
     deployed.place.look()
 
     assert "back to `staging`" in deployed.say("/rollback staging churn v1.0.0")
+
+
+def test_a_change_whose_version_was_replaced_does_not_go_on_saying_that_it_is_live(deployed: Deployments):
+    deployed.deploy()
+    sha = deployed.place.commit("other", churn__train_py="print('other')")
+    deployed.place.look()
+    deployed.end(deployed.place.run(sha), digest="e" * 64)
+    deployed.place.say("/deploy staging", number=2)
+    deployed.place.converge()
+    deployed.carry_out(deployed.newest())
+
+    check = deployed.place.checks(deployed.head)["mlops/churn/staging"]
+    assert check.conclusion is Conclusion.NEUTRAL
+    assert "was live, until another version took its place" in deployed.place.comment()
+
+
+def test_approvers_are_told_what_they_approve_that_it_moved_and_that_it_failed_elsewhere(deployed: Deployments):
+    deployed.say("/deploy staging")
+    deployed.end_pipeline(deployed.newest(), Failure("smoke-test", FailureKind.EXIT, "2 of 20 rows differ.", ""))
+    deployed.say("/deploy production")
+    same = deployed.newest("production").words
+    sha = deployed.place.commit("better", churn__train_py="print('newest')")
+    deployed.place.look()
+    deployed.end(deployed.place.run(sha), digest="e" * 64)
+
+    moved = deployed.newest("production").words
+    answer = deployed.say("/approve", author="bob")
+
+    assert same == "This very model has failed in `staging`: 2 of 20 rows differ."
+    assert moved == f"It was asked for at `{deployed.head[:10]}` and has followed to `{sha[:10]}`."
+    assert f"commit `{sha[:10]}`, model `{'e' * 19}`" in answer
+    assert "`churn` to `production` | deploying" in deployed.say("/status")
+
+
+def test_a_broken_project_file_on_the_base_branch_stops_deployments_and_says_so(deployed: Deployments):
+    deployed.place.commit(mlops_yaml="version: 1\nmodels: []\n")
+    deployed.place.look()
+
+    assert "`mlops.yaml` on `main` is not valid" in deployed.say("/deploy staging")

@@ -102,12 +102,14 @@ def open_workplace(home: Path, **changes: Any) -> Iterator[Workplace]:
     settings = replace(load_settings(environ), **changes)
     bot = build(settings)
     engine = StillEngine()
+    bot.serving.start()
     world = replace(bot.world, engine=engine)
     place = Workplace(home, settings, bot.store, bot.records, world.artifacts, engine, bot.plain, FastAPI())
     place.app = create_app(world, settings, actions=_actions(place), wake=place.wakes.append)
     try:
         yield place
     finally:
+        bot.serving.close()
         bot.git.close()
         bot.store.close()
 

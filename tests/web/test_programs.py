@@ -33,7 +33,14 @@ async def test_a_bot_that_works_is_ready(place: Workplace) -> None:
         200,
         {
             "ready": True,
-            "checks": {"store": "ok", "forge plain": "ok", "engine": "ok", "artifacts": "ok", "loop": "ok"},
+            "checks": {
+                "store": "ok",
+                "forge plain": "ok",
+                "engine": "ok",
+                "artifacts": "ok",
+                "serving": "ok",
+                "loop": "ok",
+            },
         },
     )
 
@@ -60,7 +67,7 @@ async def test_a_probe_may_ask_for_the_store_alone_while_kubeflow_is_down(
     assert (store.status_code, store.json()) == (200, {"ready": True, "checks": {"store": "ok"}})
     assert unknown.status_code == 400
     assert unknown.json() == {
-        "error": "There is no part 'stores'; there are: store, forge plain, engine, artifacts, loop."
+        "error": "There is no part 'stores'; there are: store, forge plain, engine, artifacts, serving, loop."
     }
 
 

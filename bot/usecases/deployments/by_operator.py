@@ -8,17 +8,19 @@ from bot.domain.change import Repository
 from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase, deployment_id
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry
+from bot.domain.gate import Verdict
 from bot.domain.nearest import nearest
 from bot.domain.project import DeployEnvironment
 from bot.domain.version import Version, parse_number
 from bot.domain.words import listed, quoted
 from bot.usecases.deployments.commands import take
 from bot.usecases.deployments.incumbents import registered, serving_version
-from bot.usecases.deployments.looks import rule_of, served_by
+from bot.usecases.deployments.looks import GatesMissed, rule_of, served_by
 from bot.usecases.deployments.registry_index import index_registry, unreadable
 from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback
 from bot.usecases.deployments.targets import deployable, place_of, project_at
 from bot.usecases.ordering import named_model
+from bot.usecases.reports import judgement_now
 from bot.usecases.world import World
 from bot.usecases.writes import Writes, apply
 
@@ -112,6 +114,7 @@ def _ask_version(ask: Ask, version_text: str, world: World) -> Asked:
     deploy = served_by(place, deployable(place, model, policy), world)
     rule = rule_of(place, deploy, model.name, ask.environment, world)
     version = _named(ask, version_text, world)
+    _check_gates(version, world)
     _check_merged(ask, rule, version, place.head.subject.sha, world)
     deployment = Deployment(
         id=deployment_id(ask.repository.key, model.name, ask.environment, ask.trigger),
@@ -135,6 +138,14 @@ def _ask_version(ask: Ask, version_text: str, world: World) -> Asked:
         cpu=deploy.resources.cpu,
     )
     return _or_known(deployment, world)
+
+
+def _check_gates(version: Version, world: World) -> None:
+    """Against what serves now, as for any other deployment; a run that is forgotten can not be judged anew."""
+    run = world.store.run(version.lock.run_id)
+    judgement = judgement_now(run, world) if run is not None and run.result is not None else None
+    if run is not None and judgement is not None and judgement.verdict is Verdict.MISSED:
+        raise GatesMissed(run, judgement)
 
 
 def _or_known(deployment: Deployment, world: World) -> Asked:

@@ -38,7 +38,8 @@ def approve_one(deployment: Deployment, voice: Voice, writes: Writes, world: Wor
     missing = standing.needed - len(standing.counted)
     rest = "it starts now, or as soon as it is its turn" if missing <= 0 else f"{missing} more to go"
     counted = f"{len(standing.counted)} of {standing.needed} approvals"
-    return f"- {quoted(deployment.model)} to {quoted(deployment.environment)}: {counted}; {rest}."
+    what = f"commit `{deployment.sha[:10]}`, model `{deployment.digest[:19]}`"
+    return f"- {quoted(deployment.model)} to {quoted(deployment.environment)} ({what}): {counted}; {rest}."
 
 
 def reject_one(deployment: Deployment, voice: Voice, reason: str, writes: Writes, world: World) -> str:
@@ -68,7 +69,11 @@ def _approval(deployment: Deployment, voice: Voice, decision: Decision, reason: 
 def _record(deployment: Deployment, approval: Approval, writes: Writes, world: World) -> None:
     writes.approvals.append(approval)
     writes.woken_deployments.append(deployment.id)
-    writes.show(Subject(deployment.repository, deployment.number, deployment.branch, deployment.sha))
+    change = None
+    if deployment.number is not None:
+        change = world.store.change(deployment.repository, deployment.number)
+    if change is not None:  # of a merged change, what is deployed is another commit than its head
+        writes.show(Subject(change.repository, change.number, change.source_branch, change.head_sha))
     facts = {
         "model": deployment.model,
         "environment": deployment.environment,

@@ -117,10 +117,25 @@ def _ask(deployment: Deployment, world: World) -> Move:
         words = f"Rejected by {rejection.by}" + (f": {rejection.reason}" if rejection.reason else ".")
         return ended(deployment, DeploymentPhase.REJECTED, words, now=world.clock())
     if not approval_standing(deployment, world).is_given:
-        waiting = replace(deployment, phase=DeploymentPhase.WAITING_FOR_APPROVAL, approved_at=None, words="")
+        words = _words_for_approvers(deployment, world)
+        waiting = replace(deployment, phase=DeploymentPhase.WAITING_FOR_APPROVAL, approved_at=None, words=words)
         return Move(waiting, LOOK_AGAIN_S)
     approved_at = deployment.approved_at or (world.clock() if deployment.rule.approvals else None)
     return _take_turn(replace(deployment, approved_at=approved_at, words="", voided=""), world)
+
+
+def _words_for_approvers(deployment: Deployment, world: World) -> str:
+    """What they must not overlook: that it is not what was asked for any more, and that it has failed elsewhere."""
+    words = []
+    if deployment.asked_sha and deployment.asked_sha != deployment.sha:
+        words.append(f"It was asked for at `{deployment.asked_sha[:10]}` and has followed to `{deployment.sha[:10]}`.")
+    failed = world.store.deployments(
+        repository=deployment.repository, model=deployment.model, phase=DeploymentPhase.FAILED
+    )
+    same = next((one for one in failed if one.digest == deployment.digest), None)
+    if same is not None:
+        words.append(f"This very model has failed in `{same.environment}`: {same.words}")
+    return " ".join(words)
 
 
 def _take_turn(deployment: Deployment, world: World) -> Move:

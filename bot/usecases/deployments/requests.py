@@ -106,8 +106,9 @@ def _deployment(ask: Ask, place: Place, model: str, found: Candidate | NotYet, w
         thing_at=now,
     )
     if isinstance(found, NotYet):
-        return asked
+        return replace(asked, asked_sha=asked.sha)
     looked_at = with_candidate(asked, found)
+    looked_at = replace(looked_at, asked_sha=looked_at.sha)
     is_free = looked_at.rule.approvals == 0
     phase = DeploymentPhase.WAITING_FOR_TURN if is_free else DeploymentPhase.WAITING_FOR_APPROVAL
     return replace(looked_at, phase=phase)
@@ -179,23 +180,29 @@ def _version_back(ask: Ask, model: str, version_text: str | None, rule: DeployEn
         if former is None:
             raise UserError(
                 f"No other version of {quoted(model)} has served in {quoted(ask.environment)} before.",
-                _versions_to_name(ask.environment, versions),
+                _versions_to_name(ask.environment, _possible(versions, rule, ask.environment, world)),
             )
         return former
     number = parse_number(version_text)
     found = next((version for version in versions if version.lock.number == number), None)
     if found is None:
         raise UserError(
-            f"{quoted(model)} has no version {quoted(version_text)}.", _versions_to_name(ask.environment, versions)
+            f"{quoted(model)} has no version {quoted(version_text)}.",
+            _versions_to_name(ask.environment, _possible(versions, rule, ask.environment, world)),
         )
     if rule.approvals and not _has_served(found, ask.environment, world):
         raise UserError(
             f"{quoted(str(found.lock.number))} has never served in {quoted(ask.environment)}, which needs approvals.",
-            f"Ask for them: `/deploy {ask.environment} {model}`.",
+            f"Ask for them on the change that brings it: `/deploy {ask.environment} {model}`.",
         )
     if now is not None and now.id == found.id:
         raise UserError(f"{quoted(str(found.lock.number))} serves in {quoted(ask.environment)} already.")
     return found
+
+
+def _possible(versions: Sequence[Version], rule: DeployEnvironment, environment: str, world: World) -> list[Version]:
+    """Those that a rollback may bring, but for the one that serves now."""
+    return [one for one in versions if not rule.approvals or _has_served(one, environment, world)]
 
 
 def _has_served(version: Version, environment: str, world: World) -> bool:
@@ -205,7 +212,7 @@ def _has_served(version: Version, environment: str, world: World) -> bool:
 
 def _versions_to_name(environment: str, versions: Sequence[Version]) -> str:
     if not versions:
-        return "Nothing was registered yet."
+        return "There is none to go back to yet."
     names = [str(version.lock.number) for version in versions]
     return f"Name one: `/rollback {environment} {names[0]}`. There are {listed(names)}."
 

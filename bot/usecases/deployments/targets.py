@@ -63,7 +63,20 @@ def project_at(place: Place, world: World) -> tuple[Project, Project | None]:
         raise UserError("`mlops.yaml` is not valid here.", "Mend it first; its check names the lines.") from error
     if project is None:
         raise UserError("There is no `mlops.yaml` here.", "`mlops-bot init` writes one.")
-    return project, read_policy(head, project, world)
+    return project, _policy(head, project, world)
+
+
+def _policy(head: Head, project: Project, world: World) -> Project | None:
+    """A run may go on by a policy that can not be read, and then has none; a deployment may not."""
+    if head.policy_sha is None or head.policy_sha == head.subject.sha:
+        return read_policy(head, project, world)
+    try:
+        return read_project(head.address, head.policy_sha, world)
+    except ProjectFileError as error:
+        raise UserError(
+            f"`mlops.yaml` on {quoted(head.policy_branch)} is not valid, so nobody knows who may deploy where.",
+            "Mend it there first; its check names the lines.",
+        ) from error
 
 
 def deployable(place: Place, model: Model, policy: Project | None) -> Deploy:
