@@ -1,4 +1,4 @@
-"""The step `train`: runs `train.run`, keeps the model it leaves, and its plots."""
+"""The step `train`: runs `train.run`, here or on SageMaker, keeps the model it leaves, and its plots."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from pipelines.arguments import unpack
 from pipelines.steps.journal import step
 from pipelines.steps.model import keep_model
+from pipelines.steps.sagemaker import train_on_sagemaker
 from pipelines.steps.user_step import Shown, keep_outputs, model_world, run_user_step
 
 
@@ -40,7 +41,9 @@ def train_step(
             data_folder=data_folder,
             data_own_path=data_own_path,
         )
-        output = run_user_step(running, unpack(train), of, model=Path(model_folder))
+        command = unpack(train)
+        carry_out = train_on_sagemaker if command.get("sagemaker") else run_user_step
+        output = carry_out(running, command, of, model=Path(model_folder))
         running.outputs |= keep_model(Path(model_folder), running.prefix.put_file)
         shown.model = {"digest": running.outputs["model_digest"], "size_bytes": running.outputs["model_size_bytes"]}
         missing = None if unpack(evaluate) else "Training ended well, but wrote no metrics.json."
