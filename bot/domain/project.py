@@ -47,12 +47,29 @@ class Resources:
 
 
 @dataclass(frozen=True, slots=True)
+class SageMaker:
+    """Where a training job on Amazon SageMaker runs. `bucket` is an `s3://` address; `max_wait_s` is for spot machines;
+    `region` "" is the step's own."""
+
+    role: str
+    instance: str
+    image: str
+    bucket: str
+    count: int = 1
+    volume_gib: int = 30
+    spot: bool = False
+    max_wait_s: int = 3600
+    region: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
-    """A command of the repository. Run without a shell unless it needs one."""
+    """A command of the repository. Run without a shell unless it needs one; here, without `sagemaker`."""
 
     run: str
     resources: Resources = Resources()
     timeout_s: int = 3600
+    sagemaker: SageMaker | None = None
 
 
 @dataclass(frozen=True, slots=True)

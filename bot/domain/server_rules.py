@@ -99,6 +99,7 @@ def refusal_of_run(model: Model, policy: RepositoryPolicy, *, engine: str) -> Us
     steps = {"train": model.train, "evaluate": model.evaluate}
     problems = [
         *_engine_problems(policy, engine),
+        *_sagemaker_problems(model.train, policy),
         *_image_problems(model.environment.image, policy),
         *(
             problem
@@ -151,6 +152,15 @@ def _engine_problems(policy: RepositoryPolicy, engine: str) -> Iterator[str]:
     if policy.engines is not None and engine not in policy.engines:
         others = f"only on {listed(list(policy.engines))}" if policy.engines else "on none"
         yield f"The server's policy lets this repository run {others}, and the engine here is {quoted(engine)}."
+
+
+def _sagemaker_problems(train: Step, policy: RepositoryPolicy) -> Iterator[str]:
+    """Its image is one that runs, too."""
+    if train.sagemaker is None:
+        return
+    if policy.engines is not None and "sagemaker" not in policy.engines:
+        yield "The server's policy does not let this repository train on SageMaker."
+    yield from _image_problems(train.sagemaker.image, policy)
 
 
 def _image_problems(image: str, policy: RepositoryPolicy) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from posixpath import normpath
 from typing import Any
 
@@ -15,12 +16,13 @@ from bot.domain.project import (
     Model,
     Project,
     Resources,
+    SageMaker,
     Split,
     Step,
 )
 from bot.project_file.cron import cron_schedule
 from bot.project_file.paths import glob, path_inside
-from bot.project_file.readers import gate
+from bot.project_file.readers import gate, volume_gib
 from bot.yaml_file.quantities import cores, duration_s, latency_ms, memory_bytes
 
 DEFAULT_TIMEOUT = "1h"
@@ -62,6 +64,19 @@ def _step(raw: Raw) -> Step:
         run=raw["run"].strip(),
         resources=_resources(raw.get("resources", {})),
         timeout_s=duration_s(raw.get("timeout", DEFAULT_TIMEOUT)),
+        sagemaker=_sagemaker(raw["sagemaker"]) if "sagemaker" in raw else None,
+    )
+
+
+def _sagemaker(raw: Raw) -> SageMaker:
+    usual = SageMaker(raw["role"], raw["instance"], raw["image"], raw["bucket"])
+    return replace(
+        usual,
+        count=int(raw.get("count", usual.count)),
+        volume_gib=volume_gib(raw["volume"]) if "volume" in raw else usual.volume_gib,
+        spot=raw.get("spot", usual.spot),
+        max_wait_s=duration_s(raw["max_wait"]) if "max_wait" in raw else usual.max_wait_s,
+        region=raw.get("region", usual.region),
     )
 
 

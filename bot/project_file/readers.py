@@ -9,6 +9,9 @@ from bot.project_file.paths import git_address, glob, path_inside
 from bot.yaml_file import ANY, Readers, Unfit
 from bot.yaml_file.quantities import cores, duration_s, latency_ms, memory_bytes
 
+# Source: SageMaker's API reference, ResourceConfig: VolumeSizeInGB is at least 1; a volume of EBS has at most 16 TiB.
+MOST_VOLUME_GIB = 16 * 1024
+
 
 def gate(text: str) -> Gate:
     """Raises Unfit."""
@@ -26,6 +29,14 @@ def _without_nul(text: str) -> str:
     return text
 
 
+def volume_gib(text: str) -> int:
+    """Whole GiB, rounded up. Raises Unfit."""
+    gib = -(-memory_bytes(text) // 1024**3)
+    if gib > MOST_VOLUME_GIB:
+        raise Unfit(f"{quoted(text)} is more than a disk has, 16Ti.", "Write a size such as `30Gi`.")
+    return gib
+
+
 READERS: Readers = (
     (("models", ANY, "path"), path_inside),
     (("models", ANY, "watch", ANY), glob),
@@ -36,6 +47,8 @@ READERS: Readers = (
     (("models", ANY, "train", "timeout"), duration_s),
     (("models", ANY, "train", "resources", "cpu"), cores),
     (("models", ANY, "train", "resources", "memory"), memory_bytes),
+    (("models", ANY, "train", "sagemaker", "volume"), volume_gib),
+    (("models", ANY, "train", "sagemaker", "max_wait"), duration_s),
     (("models", ANY, "evaluate", "run"), _without_nul),
     (("models", ANY, "evaluate", "timeout"), duration_s),
     (("models", ANY, "evaluate", "resources", "cpu"), cores),

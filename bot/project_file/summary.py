@@ -66,6 +66,9 @@ def _step(step: Step) -> str:
         limits.append(size_text(step.resources.memory_bytes))
     if step.resources.gpu:
         limits.append(f"{step.resources.gpu} GPU")
+    job = step.sagemaker
+    if job is not None:
+        limits.append(f"on SageMaker, {job.count} × {job.instance}{', spot' * job.spot}")
     first, *more = step.run.splitlines()
     return f"{first}{' …' if more else ''} ({', '.join(limits)})"
 

@@ -13,7 +13,7 @@ from bot.domain.plan import PROJECT_FILE, watched_paths
 from bot.domain.project import JsonValue, Model, Step
 from bot.domain.result import Failure, FailureKind, Result
 from bot.domain.run import Phase, Run, run_id
-from bot.domain.run_key import run_key
+from bot.domain.run_key import canonical_json, run_key
 from bot.domain.server_rules import model_by_server, refusal_of_run
 from bot.usecases.addresses import data_address
 from bot.usecases.results import failed_result
@@ -163,7 +163,8 @@ def _arguments(order: Order, data: PinnedData, identity: str, key: str, world: W
         "lineage": {"run_key": key, "pipeline_version": world.pipeline_versions[order.pipeline]},
     }
     if order.pipeline == TRAIN:
-        return arguments | {"train": _step(model.train)}
+        job = model.train.sagemaker
+        return arguments | {"train": _step(model.train) | ({} if job is None else {"sagemaker": asdict(job)})}
     assert order.trained is not None
     assert order.trained.result is not None
     source = order.trained.reused_run or order.trained.id
@@ -195,8 +196,11 @@ def _tree_digest(order: Order, world: World) -> str:
 def _key(order: Order, data: PinnedData, world: World, unpinned: str) -> str:
     model = order.model
     commands = {"train": model.train.run, "evaluate": "" if model.evaluate is None else model.evaluate.run}
+    if model.train.sagemaker is not None:  # what else its settings say decides whether a run ends, as resources do
+        job = model.train.sagemaker
+        commands["train on sagemaker"] = canonical_json([job.image, job.instance, job.count])
     if order.pipeline != TRAIN:
-        del commands["train"]
+        commands = {"evaluate": commands["evaluate"]}
     is_of_this_commit = data.address == order.repository.clone_address and data.sha == order.sha
     trained = order.trained.result if order.trained is not None else None
     return run_key(

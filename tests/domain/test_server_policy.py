@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.domain.project import Deploy, DeployEnvironment, Environment, Resources, Step
+from bot.domain.project import Deploy, DeployEnvironment, Environment, Resources, SageMaker, Step
 from bot.domain.server_policy import (
     Ceiling,
     EnvironmentPolicy,
@@ -177,6 +177,22 @@ def test_what_goes_beyond_the_ceilings_is_refused_in_one_go_with_both_numbers():
         "`evaluate.resources.cpu` asks for 4.5 cores; the server's policy allows at most 4.",
     ]
     assert refusal.fix == ASK
+
+
+def test_training_on_sagemaker_is_for_whom_the_engines_name_it_and_with_an_image_that_is_allowed():
+    job = SageMaker("arn:aws:iam::123456789012:role/training", "ml.m5.xlarge", "acme/train:1", "s3://acme")
+    trained_there = replace(model(), train=Step("x", sagemaker=job))
+
+    def refusal(**fields: object) -> str:
+        found = refusal_of_run(trained_there, policy(**fields), engine="local")
+        return "" if found is None else found.problem
+
+    assert refusal() == ""
+    assert refusal(engines=("local", "sagemaker"), images=(("acme/*",),)) == ""
+    assert refusal(engines=("local",)) == "The server's policy does not let this repository train on SageMaker."
+    assert refusal(images=(("other/*",),)) == (
+        "The image `acme/train:1` is not one that the server's policy allows (`other/*`)."
+    )
 
 
 @pytest.mark.parametrize(
