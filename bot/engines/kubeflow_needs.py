@@ -60,9 +60,15 @@ def _step(name: str, submission: Submission) -> StepNeeds:
         cpu=command.get("cpu"),
         memory_bytes=command.get("memory_bytes"),
         gpu=int(command.get("gpu") or 0),
-        limit_s=None if timeout_s is None else int(timeout_s) + POD_SLACK_S,
+        limit_s=None if timeout_s is None else int(timeout_s) + _spot_wait_s(command) + POD_SLACK_S,
         secrets=tuple(sorted(name for name in variables(submission.secrets) if name.startswith(SECRET_PREFIX))),
     )
+
+
+def _spot_wait_s(command: Mapping[str, Any]) -> int:
+    """How long its training job may wait for spot machines of SageMaker before its own time begins."""
+    job = command.get("sagemaker") or {}
+    return int(job["max_wait_s"]) if job.get("spot") else 0
 
 
 def _given(submission: Submission, name: str) -> tuple[str, ...]:

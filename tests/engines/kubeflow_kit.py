@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -50,10 +50,10 @@ class Cluster:
 
     @classmethod
     @contextmanager
-    def executing(cls, home: Path) -> Iterator[Cluster]:
+    def executing(cls, home: Path, *, identity: Mapping[str, str] | None = None) -> Iterator[Cluster]:
         """Runs are really carried out."""
         kubernetes = FakeKubernetes()
-        executor = LocalExecutor(home, kubernetes)
+        executor = LocalExecutor(home, kubernetes, identity=identity)
         with cls(FakeKubeflow(executor=executor), kubernetes, executor=executor).running() as cluster:
             yield cluster
         executor.close()

@@ -69,6 +69,13 @@ def test_kfp_and_kfp_kubernetes_read_the_packages(tmp_path: Path):
     assert done.stdout.splitlines() == ["deploy-model 5", "evaluate-model 3", "train-model 4"]
 
 
+def test_a_pod_that_waits_for_spot_machines_of_sagemaker_may_live_longer():
+    job = {"spot": True, "max_wait_s": 1800}
+    _, pods = packaged("train", train={"run": "python train.py", "timeout_s": 7200, "sagemaker": job})
+
+    assert pods["exec-train"]["activeDeadlineSeconds"] == "12600"
+
+
 def test_the_models_steps_get_its_resources_its_image_and_a_limit():
     specification, pods = packaged("train", environment={"image": "registry.example.com/acme/torch:2"})
     containers = {

@@ -10,6 +10,7 @@ import pytest
 from bot.domain.check import Conclusion
 from bot.domain.result import FailureKind
 from bot.domain.run import Phase
+from tests.engines.kubeflow_kit import Cluster
 from tests.fakes.sagemaker import SECRET, SageMaker, sagemaker_server
 from tests.journeys.workplace import PROJECT, TRAIN, Workplace
 
@@ -39,15 +40,22 @@ def sagemaker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[SageM
         yield world
 
 
-def lent(world: SageMaker) -> dict[str, str]:
-    return {"MLOPS_BOT_STEP_ENV": ",".join(world.environ())}
+@pytest.fixture(params=["local", "kubeflow"])
+def engine(sagemaker: SageMaker, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[dict[str, str]]:
+    if request.param == "local":
+        yield {"MLOPS_BOT_ENGINE": "local", "MLOPS_BOT_STEP_ENV": ",".join(sagemaker.environ())}
+        return
+    with Cluster.executing(tmp_path / "cluster", identity=sagemaker.environ()) as cluster:
+        yield cluster.environ
 
 
-def test_a_push_trains_on_sagemaker_and_is_reported_as_always(lonely: Workplace, sagemaker: SageMaker) -> None:
+def test_a_push_trains_on_sagemaker_and_is_reported_as_always(
+    lonely: Workplace, sagemaker: SageMaker, engine: dict[str, str]
+) -> None:
     lonely.write("mlops.yaml", PROJECT.replace("train: {run: python train.py, timeout: 1m}\n", JOB))
     lonely.write("churn/train.py", NO_CREDENTIALS + TRAIN)
     sha = lonely.commit("Train on SageMaker")
-    with lonely.service(**lent(sagemaker)) as running:
+    with lonely.service(**engine) as running:
         lonely.push("main")
         run = running.ended(sha)
 
@@ -64,11 +72,11 @@ def test_a_push_trains_on_sagemaker_and_is_reported_as_always(lonely: Workplace,
         assert not [path for path in lonely.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
 
 
-def test_a_run_that_is_canceled_stops_its_job(lonely: Workplace, sagemaker: SageMaker) -> None:
+def test_a_run_that_is_canceled_stops_its_job(lonely: Workplace, sagemaker: SageMaker, engine: dict[str, str]) -> None:
     lonely.write("mlops.yaml", PROJECT.replace("train: {run: python train.py, timeout: 1m}\n", JOB))
     lonely.write("churn/train.py", "import time\nprint('begun', flush=True)\ntime.sleep(200)\n")
     sha = lonely.commit("Train for long")
-    with lonely.service(**lent(sagemaker)) as running:
+    with lonely.service(**engine) as running:
         lonely.push("main")
         running.wait_for("the job", sagemaker.began.is_set)
         (run,) = running.runs(sha)

@@ -34,9 +34,9 @@ STATES = {
 
 class LocalExecutor:
     """`home` holds the working files of runs. With `skips_exit_handler` a terminated run leaves no result, as when its
-    pods are taken away before the exit handler has begun."""
+    pods are taken away before the exit handler has begun. `identity` is what pods have of their cloud, as variables."""
 
-    def __init__(self, home: Path, kubernetes: FakeKubernetes) -> None:
+    def __init__(self, home: Path, kubernetes: FakeKubernetes, *, identity: Mapping[str, str] | None = None) -> None:
         self._packages = home / "packages"
         self._packages.mkdir(parents=True)
         self._kubernetes = kubernetes
@@ -49,6 +49,7 @@ class LocalExecutor:
             packages=lambda version: self._packages / f"{version}.yaml",
             clock=lambda: datetime.now(UTC),
             cache=home / "cache",
+            lent=identity,
         )
 
     def close(self) -> None:
