@@ -167,11 +167,14 @@ class _Training:
         """A job that ended, or never began, needs no stop."""
         from botocore.exceptions import BotoCoreError, ClientError
 
+        from pipelines.steps.sagemaker_job import is_missing
+
         brief = {"connect_timeout": _STOP_S, "read_timeout": _STOP_S, "retries": {"total_max_attempts": 2}}
         try:
             self._client("sagemaker", **brief).stop_training_job(TrainingJobName=name)
         except (BotoCoreError, ClientError) as error:
-            self._step.log.say(f"(the training job {name} could not be stopped: {error})")
+            if not is_missing(error):
+                self._step.log.say(f"(the training job {name} could not be stopped: {error})")
         else:
             self._step.log.say(f"The training job {name} is told to stop.")
 

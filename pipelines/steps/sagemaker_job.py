@@ -64,10 +64,15 @@ def describe(client: Any, name: str) -> dict[str, Any] | None:
     try:
         described: dict[str, Any] = client.describe_training_job(TrainingJobName=name)
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NO_SUCH_JOB:  # the name itself is valid
+        if is_missing(error):
             return None
         raise
     return described
+
+
+def is_missing(error: BotoCoreError | ClientError) -> bool:
+    """Of a request that has nothing but a job's name, which is valid."""
+    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _NO_SUCH_JOB
 
 
 def request(

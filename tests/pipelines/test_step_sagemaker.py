@@ -182,6 +182,7 @@ def test_a_refusal_says_what_to_change(
     assert failure.kind is FailureKind.REFUSED
     assert failure.message.startswith(words)
     assert failure.fix
+    assert "stop" not in shop.log("train")
 
 
 def test_a_step_that_is_told_to_end_stops_its_job(shop: Workshop, sagemaker: SageMaker) -> None:
