@@ -69,7 +69,11 @@ def test_a_push_trains_on_sagemaker_and_is_reported_as_always(
         assert b"training on 40 rows with {'threshold': 0.4}" in log
         assert list(sagemaker.jobs) == [name for name in sagemaker.jobs if run.id in name]
         assert len(sagemaker.jobs) == 1
-        assert not [path for path in lonely.home.rglob("*") if path.is_file() and SECRET.encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in (lonely.home / "artifacts").rglob("*")
+        if path.is_file() and SECRET.encode() in path.read_bytes()
+    ]
 
 
 def test_a_run_that_is_canceled_stops_its_job(lonely: Workplace, sagemaker: SageMaker, engine: dict[str, str]) -> None:
