@@ -15,9 +15,15 @@ from bot.service import Service
 from bot.settings import load_settings
 from bot.usecases.repository_loop import watch_all
 from tests.engines.kubeflow_kit import Cluster
+from tests.journeys.environments import open_shared, share_environments
 from tests.journeys.forge_place import Towns
 from tests.journeys.forges import TOWNS
 from tests.journeys.workplace import Running, Workplace, make_workplace
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _environments(tmp_path_factory: pytest.TempPathFactory) -> None:
+    open_shared(tmp_path_factory)
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +39,7 @@ def engine_environ(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[st
 @pytest.fixture(scope="session")
 def shared_service(tmp_path_factory: pytest.TempPathFactory, engine_environ: dict[str, str]) -> Iterator[Service]:
     home = tmp_path_factory.mktemp("service") / "home"
+    share_environments(home)
     environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2"}
     service = Service(load_settings({**environ, **engine_environ}))
     with service.running():

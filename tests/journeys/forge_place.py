@@ -21,6 +21,7 @@ from bot.service import Service
 from bot.settings import load_settings
 from bot.usecases import repository_loop
 from tests.contracts.git_workshop import Worktree
+from tests.journeys.environments import share_environments
 from tests.journeys.workplace import TRAIN, Running, Workplace, make_workplace
 
 UNFINISHED = "○●"  # queued, running
@@ -103,6 +104,7 @@ class Town(Protocol):
 @contextmanager
 def told_service(town: Town, home: Path, engine: Mapping[str, str] | None = None) -> Iterator[Service]:
     """Told by webhooks for as long as it runs. `engine` is what it is told of its own."""
+    share_environments(home)
     environ = {"MLOPS_BOT_HOME": str(home), "MLOPS_BOT_PORT": "0", "MLOPS_BOT_CONCURRENCY": "2", **town.environ()}
     service = Service(load_settings({**environ, **(engine or {})}))
     with service.running():

@@ -18,6 +18,7 @@ from bot.domain.run import Phase, Run
 from bot.ports.plain_records import Post
 from bot.service import Service
 from bot.settings import load_settings
+from tests.journeys.environments import share_environments
 
 T = TypeVar("T")
 
@@ -108,6 +109,7 @@ def make_workplace(folder: Path, *, home: Path | None = None, name: str = "model
     home = home or folder / "home"
     place = Workplace(name, home, home / "repositories" / f"{name}.git", folder / name)
     place.bare.parent.mkdir(parents=True, exist_ok=True)
+    share_environments(home)
     subprocess.run(["git", "init", "--quiet", "--bare", "--initial-branch=main", str(place.bare)], check=True)
     subprocess.run(["git", "clone", "--quiet", str(place.bare), str(place.worktree)], check=True, capture_output=True)
     place.git("config", "user.name", "Ada")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import threading
 from collections.abc import Mapping
 from typing import Any
 
 import requests
 from github import Auth, Github
+from github.Requester import Requester
 
 TIMEOUT_S = 10
 USER_AGENT = "mlops-bot"
@@ -18,14 +20,29 @@ FAILURES = (requests.RequestException, RuntimeError, AssertionError, ValueError)
 
 
 class Transport:
-    """One pool of connections. Nothing is repeated by itself, nothing sleeps, and no call is made but those asked for:
-    so its requester is used, and not its objects, which know neither conditional requests nor odd payloads."""
+    """Nothing is repeated by itself, nothing sleeps, and no call is made but those asked for: so its requester is used,
+    and not its objects, which know neither conditional requests nor odd payloads.
+
+    Each thread has a requester of its own: one keeps verb, address and headers, the token among them, on its connection
+    between two steps of a call, where another thread's would take their place.
+    """
 
     def __init__(self, api_url: str) -> None:
         # its debug lines hold whole answers, among them new tokens
         logging.getLogger("github.Requester").setLevel(logging.WARNING)
-        self._requester = Github(
-            base_url=api_url,
+        self._api_url = api_url
+        self._own = threading.local()
+
+    @property
+    def _requester(self) -> Requester:
+        made: Requester | None = getattr(self._own, "requester", None)
+        if made is None:
+            made = self._own.requester = self._make_requester()
+        return made
+
+    def _make_requester(self) -> Requester:
+        return Github(
+            base_url=self._api_url,
             timeout=TIMEOUT_S,
             user_agent=USER_AGENT,
             per_page=100,
@@ -43,8 +60,9 @@ class Transport:
         headers = {"Accept": "application/vnd.github+json", "Authorization": f"Bearer {token}"}
         if etag:
             headers["If-None-Match"] = etag
-        url = self._requester.graphql_url if path == "/graphql" else path
-        status, answered, output = self._requester.requestJson(
+        requester = self._requester
+        url = requester.graphql_url if path == "/graphql" else path
+        status, answered, output = requester.requestJson(
             verb, url, parameters=dict(parameters), headers=headers, input=body
         )
         if status >= 500:
