@@ -111,6 +111,7 @@ def told_service(town: Town, home: Path, engine: Mapping[str, str] | None = None
         town.tell(f"{service.settings.local_url}/webhooks/{next(iter(_forges_of(service)))}")
         yield service
         town.settle()
+        service.bot.serving.end(within_s=20)  # model servers outlive a service, and are not to outlive the tests
 
 
 def _forges_of(service: Service) -> list[str]:

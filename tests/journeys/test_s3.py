@@ -71,7 +71,7 @@ def test_a_model_is_trained_reported_and_served_with_its_files_in_s3(
             _serve(running, lonely)
             assert _files_with(lonely.home, s3.environ()["AWS_SECRET_ACCESS_KEY"].encode()) == []
         finally:
-            running.service.bot.serving.remove("staging", "churn")
+            running.service.bot.serving.end(within_s=20)
 
 
 def _serve(running: Running, place: Workplace) -> None:
