@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import socket
@@ -78,8 +79,12 @@ class Service:
             publish_address(self.settings)
             thread.start()
             self.bot.start()
+            # what is loaded stays: a full collection that walks it holds the interpreter for tens of milliseconds
+            gc.collect()
+            gc.freeze()
             yield
         finally:
+            gc.unfreeze()
             withdraw_address(self.settings)
             self._server.should_exit = True
             thread.join(GRACE_S + 2)
