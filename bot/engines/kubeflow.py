@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -28,6 +27,7 @@ from bot.engines.kubeflow_runs import ACTIVE, engine_run, order_of_age
 from bot.engines.kubeflow_secrets import RunSecrets
 from bot.engines.kubeflow_settings import KubeflowSettings
 from bot.engines.local_environment import CALLBACK_TOKEN, check_secrets
+from bot.engines.packages import Packages, package_of
 from bot.ports.engine import Submission
 from pipelines.arguments import pack
 
@@ -52,7 +52,7 @@ class KubeflowEngine:
         self,
         settings: KubeflowSettings,
         *,
-        packages: Path | Callable[[str], Path],
+        packages: Packages,
         clock: Clock,
         read_timeout_s: float = READ_TIMEOUT_S,
     ) -> None:
@@ -185,7 +185,7 @@ class KubeflowEngine:
 
     def _run_document(self, submission: Submission) -> dict[str, Any]:
         arguments = submission.arguments
-        compiled = self._package(submission.pipeline).read_text(encoding="utf-8")
+        compiled = package_of(submission.pipeline, self._packages).read_text(encoding="utf-8")
         package = render_package(compiled, needs_of(submission, self._settings))
         pipeline_id, version_id = self._api.version(PIPELINE_PREFIX + submission.pipeline, package)
         about = (arguments.get("model"), str(arguments.get("sha") or "")[:10], arguments.get("repository"))
@@ -203,14 +203,6 @@ class KubeflowEngine:
     def _page(self, kubeflow_id: str) -> str:
         """Where Kubeflow itself shows the run, "" when that is not set."""
         return f"{self._settings.ui_url}/#/runs/details/{kubeflow_id}" if self._settings.ui_url else ""
-
-    def _package(self, pipeline: str) -> Path:
-        if callable(self._packages):
-            return self._packages(pipeline)
-        path = self._packages / f"{pipeline}.yaml"
-        if not pipeline.isidentifier() or not path.is_file():
-            raise ValueError(f"there is no compiled pipeline {pipeline!r}")
-        return path
 
     # -- observing
     def _by_name(self, run_ids: Sequence[str]) -> dict[str, Json]:

@@ -28,6 +28,7 @@ from bot.engines.local_lost import end_unstarted, signal_supervisor, tidy
 from bot.engines.local_observer import Observer, Seen
 from bot.engines.local_process import RunnerGone, RunnerProcess
 from bot.engines.local_watch import Watch
+from bot.engines.packages import Packages, package_of
 from bot.ports.engine import Submission
 from pipelines.arguments import pack
 
@@ -54,7 +55,7 @@ class LocalEngine:
         home: Path,
         *,
         places: int,
-        packages: Path | Callable[[str], Path],
+        packages: Packages,
         clock: Clock,
         on_change: Callable[[str], None] | None = None,
         cache: Path | None = None,
@@ -101,7 +102,7 @@ class LocalEngine:
             self._watch.add(folder.run_id, None)
             return
         local_environment.check_secrets(submission.secrets)
-        package = self._package(submission.pipeline)
+        package = package_of(submission.pipeline, self._packages)
         folder.write_intent(self._intent(submission))
         for _ in range(2):  # the runner may have died, or be about to end for lack of work
             if self._begin(folder, package, submission.secrets):
@@ -156,14 +157,6 @@ class LocalEngine:
         return self._runner.pid
 
     # -- starting
-    def _package(self, pipeline: str) -> Path:
-        if callable(self._packages):
-            return self._packages(pipeline)
-        path = self._packages / f"{pipeline}.yaml"
-        if not pipeline.isidentifier() or not path.is_file():
-            raise ValueError(f"there is no compiled pipeline {pipeline!r}")
-        return path
-
     def _intent(self, submission: Submission) -> Intent:
         arguments = dict(submission.arguments)
         size = len(json.dumps(pack(arguments)).encode())

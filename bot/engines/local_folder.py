@@ -20,20 +20,19 @@ Each file appears as a whole (written beside, synced, renamed). What a crash lea
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from bot.domain.run import EngineState
+from pipelines.file_lock import is_locked, try_lock
 
 RUN_ID = re.compile(r"run-[0-9a-f]{16}")
 OWN_FILE_LIMIT_BYTES = 1_000_000
@@ -155,8 +154,7 @@ class RunFolder:
     @property
     def is_alive(self) -> bool:
         """Whether a supervisor holds the lock."""
-        with self.lock(fcntl.LOCK_SH) as free:  # shared, so that two who look do not see one another
-            return not free
+        return is_locked(self.path)
 
     def _read(self, name: str) -> dict[str, Any] | None:
         try:
@@ -167,20 +165,6 @@ class RunFolder:
         return fields
 
     # -- the lock
-    @contextmanager
-    def lock(self, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
+    def lock(self) -> AbstractContextManager[bool]:
         """Try to hold the run's lock; gives whether it worked. Free again when the block ends, or the process."""
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-        except FileNotFoundError:  # no folder, so no run
-            yield True
-            return
-        try:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
+        return try_lock(self.path)

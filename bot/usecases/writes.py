@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from bot.domain.approval import Approval
@@ -10,7 +10,7 @@ from bot.domain.change import Change, Repository
 from bot.domain.deployment import Deployment
 from bot.domain.feedback import LedgerEntry, Notice, Reply, Subject, SubjectFeedback, Waiver
 from bot.domain.run import Run
-from bot.domain.version import Version
+from bot.domain.version import Version, VersionPhase
 from bot.ports.store import Kind, Overtaken, Transaction
 
 
@@ -41,6 +41,7 @@ class Writes:
     ledger: list[LedgerEntry] = field(default_factory=list)
     woken_feedback: list[str] = field(default_factory=list)
     versions: list[Version] = field(default_factory=list)
+    wanted_again: list[Version] = field(default_factory=list)  # of which the registration failed, or whose tag is gone
     deployments: list[Deployment] = field(default_factory=list)
     ended_deployments: list[Deployment] = field(default_factory=list)  # rows that nobody converges any more
     canceled_deployments: list[tuple[str, str]] = field(default_factory=list)  # id, and who asked
@@ -86,6 +87,9 @@ def _apply_work(writes: Writes, tx: Transaction, now: datetime) -> None:
 def _apply_deployments(writes: Writes, tx: Transaction, now: datetime) -> None:
     for version in writes.versions:
         tx.add_version(version, now=now)
+    for version in writes.wanted_again:
+        tx.save_version(replace(version, phase=VersionPhase.WANTED, problem=""))
+        tx.wake(Kind.VERSION, version.id, now=now)
     for deployment in writes.deployments:
         tx.add_deployment(deployment, now=now)
     for deployment in writes.ended_deployments:

@@ -25,7 +25,7 @@ from bot.web.api_deployment_models import (
     VersionOut,
 )
 from bot.web.models_view import version_rows
-from bot.web.site import only_with_token, site_of
+from bot.web.site import Site, only_with_token, site_of
 
 LEDGER_SLICE = 500
 JSON_LINES = "application/jsonl"
@@ -100,15 +100,7 @@ def deploy(request: Request, given: DeploymentIn) -> DeploymentDetails:
     """Deploy what the default branch holds, or a registered version. Where approvals are needed, ask on a change."""
     only_with_token(request)
     site = site_of(request)
-    wish = Wish(
-        repository=given.repository,
-        environment=given.environment,
-        model=given.model,
-        version=given.version,
-        by=given.author or site.user,
-        source=_source(),
-    )
-    return _details(deploy_by_operator(wish, site.world), site.world)
+    return _details(deploy_by_operator(_wish(given, site), site.world), site.world)
 
 
 @router.post("/rollbacks", status_code=202)
@@ -116,15 +108,7 @@ def rollback(request: Request, given: RollbackIn) -> DeploymentDetails:
     """Let the version serve again that served before, or the one that is named: at once, without approval."""
     only_with_token(request)
     site = site_of(request)
-    wish = Wish(
-        repository=given.repository,
-        environment=given.environment,
-        model=given.model,
-        version=given.version,
-        by=given.author or site.user,
-        source=_source(),
-    )
-    return _details(rollback_by_operator(wish, site.world), site.world)
+    return _details(rollback_by_operator(_wish(given, site), site.world), site.world)
 
 
 @router.post("/rebuild")
@@ -192,3 +176,14 @@ def _source() -> str:
 
 def _world(request: Request) -> World:
     return site_of(request).world
+
+
+def _wish(given: DeploymentIn | RollbackIn, site: Site) -> Wish:
+    return Wish(
+        repository=given.repository,
+        environment=given.environment,
+        model=given.model,
+        version=given.version,
+        by=given.author or site.user,
+        source=_source(),
+    )

@@ -15,16 +15,17 @@ A lock that is free, and no `exit.json` of the newest start: the keeper was kill
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from pipelines.file_lock import is_locked, try_lock
 
 OWN_FILE_LIMIT_BYTES = 1_000_000
 TAIL_LIMIT_BYTES = 64_000
@@ -98,26 +99,11 @@ class ServerFolder:
     @property
     def is_held(self) -> bool:
         """Whether a keeper lives."""
-        with self.lock(fcntl.LOCK_SH) as free:  # shared, so that two who look do not see one another
-            return not free
+        return is_locked(self.path)
 
-    @contextmanager
-    def lock(self, kind: int = fcntl.LOCK_EX) -> Iterator[bool]:
+    def lock(self) -> AbstractContextManager[bool]:
         """Try to hold the lock; gives whether it worked. Free again when the block ends, or the process."""
-        try:
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        except FileNotFoundError:  # no folder
-            yield True
-            return
-        try:
-            try:
-                fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-            else:
-                yield True
-        finally:
-            os.close(descriptor)
+        return try_lock(self.path)
 
 
 def _last_lines(path: Path) -> list[str]:

@@ -17,7 +17,7 @@ from bot.domain.version import VersionPhase
 from bot.ports.store import Kind
 from bot.usecases.deployments.loop import give_up
 from bot.usecases.deployments.serving import give_share, heal, start_beside
-from tests.usecases.kit import Place
+from tests.usecases.kit import KEY, Place
 
 PROJECT = """
 version: 1
@@ -603,3 +603,47 @@ def test_a_broken_project_file_on_the_base_branch_stops_deployments_and_says_so(
     deployed.place.look()
 
     assert "`mlops.yaml` on `main` is not valid" in deployed.say("/deploy staging")
+
+
+@pytest.mark.parametrize("command", ["/rollback production churn v1.0.0", "/rollback production v1.0.0"])
+def test_a_change_that_takes_the_model_away_can_not_roll_it_back_around_approvals(command: str, deployed: Deployments):
+    deployed.deploy("staging")
+    deployed.say("/deploy production")
+    deployed.say("/approve", author="bob")
+    deployed.carry_out(deployed.newest("production"))
+    deployed.place.commit(
+        "better", mlops_yaml=PROJECT.replace("  churn:", "  other:").replace("path: churn", "path: other")
+    )
+    deployed.place.look()
+
+    refused = deployed.say(command)
+
+    assert "`v1.0.0` has never served in `production`, which needs approvals." in refused
+
+
+def test_invariant_4_a_branch_of_ones_own_as_target_names_no_approvers(deployed: Deployments):
+    place = deployed.place
+    place.commit("mine", mlops_yaml=PROJECT.replace("{approvals: 1}", "{}"))
+    place.look()
+    with place.store.transaction() as tx:
+        tx.save_change(replace(place.store.change(KEY, 1), target_branch="mine"))
+
+    deployed.say("/deploy production")
+
+    assert deployed.newest("production").rule.approvals == 1
+    assert deployed.phase("production") is DeploymentPhase.WAITING_FOR_APPROVAL
+
+
+def test_a_version_that_could_not_be_registered_is_tried_again_when_somebody_asks_again(deployed: Deployments):
+    hook = deployed.place.worktree.bare / "hooks" / "pre-receive"
+    hook.write_text("#!/bin/sh\necho no tags today >&2\nexit 1\n")
+    hook.chmod(0o755)
+    deployed.say("/deploy staging")
+    refused = deployed.newest()
+    hook.unlink()
+
+    deployed.say("/deploy staging")
+
+    assert refused.phase is DeploymentPhase.FAILED
+    assert "It could not be registered" in refused.words
+    assert deployed.phase() is DeploymentPhase.DEPLOYING

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.change import Repository
-from bot.domain.deployment import Deployment, DeploymentKind, DeploymentPhase, deployment_id
+from bot.domain.deployment import Deployment, DeploymentKind
 from bot.domain.errors import UserError
 from bot.domain.feedback import LedgerEntry
 from bot.domain.gate import Verdict
@@ -17,7 +17,7 @@ from bot.usecases.deployments.commands import take
 from bot.usecases.deployments.incumbents import registered, serving_version
 from bot.usecases.deployments.looks import GatesMissed, rule_of, served_by
 from bot.usecases.deployments.registry_index import index_registry, unreadable
-from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback
+from bot.usecases.deployments.requests import Ask, Asked, ask_deployment, ask_rollback, new_deployment, of_version
 from bot.usecases.deployments.targets import deployable, place_of, project_at
 from bot.usecases.ordering import named_model
 from bot.usecases.reports import judgement_now
@@ -116,27 +116,10 @@ def _ask_version(ask: Ask, version_text: str, world: World) -> Asked:
     version = _named(ask, version_text, world)
     _check_gates(version, world)
     _check_merged(ask, rule, version, place.head.subject.sha, world)
-    deployment = Deployment(
-        id=deployment_id(ask.repository.key, model.name, ask.environment, ask.trigger),
-        kind=DeploymentKind.DEPLOY,
-        repository=ask.repository.key,
-        model=model.name,
-        environment=ask.environment,
-        number=None,
-        branch=place.branch,
-        sha=version.lock.sha,
-        trigger=ask.trigger,
-        requested_by=ask.by,
-        requested_at=world.clock(),
-        phase=DeploymentPhase.WAITING_FOR_TURN,
-        rule=rule,
-        run_id=version.lock.run_id,
-        version_id=version.id,
-        version=str(version.lock.number),
-        digest=version.lock.model_digest,
-        memory_bytes=deploy.resources.memory_bytes,
-        cpu=deploy.resources.cpu,
+    asked = replace(
+        new_deployment(ask, place, model.name, DeploymentKind.DEPLOY, world), sha=version.lock.sha, rule=rule
     )
+    deployment = of_version(asked, version, deploy.resources)
     return _or_known(deployment, world)
 
 

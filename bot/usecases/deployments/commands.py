@@ -21,15 +21,7 @@ from bot.usecases.writes import Writes
 
 
 def deploy(command: Deploy, situation: Situation, writes: Writes) -> Answer:
-    ask = Ask(
-        repository=situation.repository,
-        change=situation.change,
-        environment=command.environment,
-        model=command.model,
-        by=situation.author,
-        trigger=situation.trigger(command),
-        is_major=command.is_major,
-    )
+    ask = replace(_ask(command, situation), is_major=command.is_major)
     try:
         asked = ask_deployment(ask, situation.world)
     except GatesMissed as missed:
@@ -41,7 +33,14 @@ def deploy(command: Deploy, situation: Situation, writes: Writes) -> Answer:
 
 
 def rollback(command: Rollback, situation: Situation, writes: Writes) -> Answer:
-    ask = Ask(
+    asked = ask_rollback(_ask(command, situation), command.version, situation.world)
+    take(asked, writes, now=situation.world.clock())
+    writes.show(subject_of(situation.change))
+    return Answer(asked_line(asked, situation.world))
+
+
+def _ask(command: Deploy | Rollback, situation: Situation) -> Ask:
+    return Ask(
         repository=situation.repository,
         change=situation.change,
         environment=command.environment,
@@ -49,10 +48,6 @@ def rollback(command: Rollback, situation: Situation, writes: Writes) -> Answer:
         by=situation.author,
         trigger=situation.trigger(command),
     )
-    asked = ask_rollback(ask, command.version, situation.world)
-    take(asked, writes, now=situation.world.clock())
-    writes.show(subject_of(situation.change))
-    return Answer(asked_line(asked, situation.world))
 
 
 def take(asked: Asked, writes: Writes, *, now: datetime) -> None:

@@ -41,9 +41,12 @@ def deployment_line(deployment: Deployment, world: World, *, asks_forge: bool = 
 
 
 def _approved_by(deployment: Deployment, world: World, *, asks_forge: bool) -> tuple[str, ...]:
-    if not asks_forge:
-        return seen_standing(deployment, world).counted
-    return approval_standing(deployment, world).counted if deployment.phase.is_active else ()
+    """Who may is asked from the forge only while that decides; afterwards it was, right before the start."""
+    if asks_forge and deployment.phase is DeploymentPhase.WAITING_FOR_APPROVAL:
+        return approval_standing(deployment, world).counted
+    if asks_forge and not deployment.phase.is_active:
+        return ()
+    return seen_standing(deployment, world).counted
 
 
 def _candidate(deployment: Deployment, world: World) -> VersionFacts | None:

@@ -103,11 +103,10 @@ def rule_of(place: Place, deploy: Deploy, model: str, environment: str, world: W
 def _check_source(place: Place, rule: DeployEnvironment, environment: str) -> None:
     """Whether results of this change may come there before it is merged. Raises UserError."""
     change = place.change
-    if change is None or change.state is not ChangeState.OPEN:
-        return
-    if change.from_fork:
+    is_open = change is not None and change.state is ChangeState.OPEN
+    if change is not None and is_open and change.from_fork:
         raise UserError("This change comes from a fork.", "Its model can be deployed once it is merged.")
-    if rule.only_merged:
+    if rule.only_merged and (is_open or place.branch != place.repository.default_branch):
         raise UserError(
             f"{quoted(environment)} takes only commits of {quoted(place.repository.default_branch)}.",
             f"Merge this change, then write `/deploy {environment}` here.",

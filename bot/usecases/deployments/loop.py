@@ -151,6 +151,8 @@ def _register(deployment: Deployment, world: World) -> Move:
     named = replace(deployment, version_id=version.id)
     if known is None:
         return Move(named, LOOK_AGAIN_S, Writes(versions=[version]))
+    if known.phase is not VersionPhase.REGISTERED and not deployment.version_id:  # this request has not tried yet
+        return Move(named, LOOK_AGAIN_S, Writes(wanted_again=[known]))
     if known.phase is VersionPhase.WANTED:
         return Move(named, LOOK_AGAIN_S)
     if known.phase is not VersionPhase.REGISTERED:

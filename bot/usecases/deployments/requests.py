@@ -19,6 +19,9 @@ from bot.usecases.deployments.targets import Place, deployable, environment_of, 
 from bot.usecases.ordering import named_model, order_training
 from bot.usecases.world import World
 
+# of a model that no project holds any more: only what has served there may come again
+GONE_RULE = DeployEnvironment(approvals=1)
+
 
 @dataclass(frozen=True, slots=True)
 class Ask:
@@ -87,23 +90,12 @@ def _is_same(known: Deployment, asked: Deployment) -> bool:
 
 
 def _deployment(ask: Ask, place: Place, model: str, found: Candidate | NotYet, world: World) -> Deployment:
-    now = world.clock()
-    asked = Deployment(
-        id=deployment_id(ask.repository.key, model, ask.environment, ask.trigger),
-        kind=DeploymentKind.DEPLOY,
-        repository=ask.repository.key,
-        model=model,
-        environment=ask.environment,
-        number=place.number,
-        branch=place.branch if ask.change is None else ask.change.source_branch,
-        sha=place.head.subject.sha if ask.change is None else ask.change.head_sha,
-        trigger=ask.trigger,
-        requested_by=ask.by,
-        requested_at=now,
+    asked = replace(
+        new_deployment(ask, place, model, DeploymentKind.DEPLOY, world),
         phase=DeploymentPhase.WAITING_FOR_RUN,
         rule=found.rule,
         is_major=ask.is_major,
-        thing_at=now,
+        thing_at=world.clock(),
     )
     if isinstance(found, NotYet):
         return replace(asked, asked_sha=asked.sha)
@@ -139,27 +131,40 @@ def ask_rollback(ask: Ask, version_text: str | None, world: World) -> Asked:
     _check_serving(world)
     place = place_of(ask.repository, ask.change, world)
     project, policy = project_at(place, world)
-    name = named_model(project, ask.model).name if ask.model else _only_served(ask, world)
-    model = project.model(name)
-    rule, resources = DeployEnvironment(), Resources()
-    if model is not None:  # one that the project no longer has can still be rolled back
+    name = _named_or_served(project, ask, world)
+    # a change that takes the model away is held to the policy all the same
+    model = project.model(name) or (policy.model(name) if policy is not None else None)
+    rule, resources = GONE_RULE, Resources()
+    if model is not None:
         deploy = served_by(place, deployable(place, model, policy), world)
         rule, resources = rule_of(place, deploy, name, ask.environment, world), deploy.resources
     version = _version_back(ask, name, version_text, rule, world)
-    now = world.clock()
-    deployment = Deployment(
-        id=deployment_id(ask.repository.key, name, ask.environment, ask.trigger),
-        kind=DeploymentKind.ROLLBACK,
+    deployment = new_deployment(ask, place, name, DeploymentKind.ROLLBACK, world)
+    return Asked(of_version(deployment, version, resources), is_new=True)
+
+
+def new_deployment(ask: Ask, place: Place, model: str, kind: DeploymentKind, world: World) -> Deployment:
+    """What is true of every one that is asked for; without a run or a version yet."""
+    return Deployment(
+        id=deployment_id(ask.repository.key, model, ask.environment, ask.trigger),
+        kind=kind,
         repository=ask.repository.key,
-        model=name,
+        model=model,
         environment=ask.environment,
         number=place.number,
         branch=place.branch if ask.change is None else ask.change.source_branch,
         sha=place.head.subject.sha if ask.change is None else ask.change.head_sha,
         trigger=ask.trigger,
         requested_by=ask.by,
-        requested_at=now,
+        requested_at=world.clock(),
         phase=DeploymentPhase.WAITING_FOR_TURN,
+    )
+
+
+def of_version(deployment: Deployment, version: Version, resources: Resources) -> Deployment:
+    """One that brings a version which is registered already."""
+    return replace(
+        deployment,
         run_id=version.lock.run_id,
         version_id=version.id,
         version=str(version.lock.number),
@@ -167,7 +172,6 @@ def ask_rollback(ask: Ask, version_text: str | None, world: World) -> Asked:
         memory_bytes=resources.memory_bytes,
         cpu=resources.cpu,
     )
-    return Asked(deployment, is_new=True)
 
 
 def _version_back(ask: Ask, model: str, version_text: str | None, rule: DeployEnvironment, world: World) -> Version:
@@ -215,6 +219,15 @@ def _versions_to_name(environment: str, versions: Sequence[Version]) -> str:
         return "There is none to go back to yet."
     names = [str(version.lock.number) for version in versions]
     return f"Name one: `/rollback {environment} {names[0]}`. There are {listed(names)}."
+
+
+def _named_or_served(project: Project, ask: Ask, world: World) -> str:
+    if ask.model is None:
+        return _only_served(ask, world)
+    has_served = world.store.assignments(
+        repository=ask.repository.key, model=ask.model, environment=ask.environment, limit=1
+    )
+    return ask.model if has_served else named_model(project, ask.model).name
 
 
 def _only_served(ask: Ask, world: World) -> str:

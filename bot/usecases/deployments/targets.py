@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.domain.change import Change, ChangeState, Repository
 from bot.domain.errors import UserError
@@ -46,11 +46,20 @@ class Trained:
 def place_of(repository: Repository, change: Change | None, world: World) -> Place:
     """A change's head while it is open; once merged, what its target branch holds now. Raises UserError."""
     if change is not None and change.state is ChangeState.OPEN:
-        return Place(repository, head_of(repository, change, world), change)
-    branch = repository.default_branch if change is None else change.target_branch
-    sha = world.git.resolve(repository.clone_address, branch)
-    subject = Subject(repository.key, None, branch, sha)
-    return Place(repository, Head(repository, subject, branch, sha, ""), change)
+        head = head_of(repository, change, world)
+    else:
+        branch = repository.default_branch if change is None else change.target_branch
+        sha = world.git.resolve(repository.clone_address, branch)
+        head = Head(repository, Subject(repository.key, None, branch, sha), branch, sha, "")
+    return Place(repository, _held_to_default(head, world), change)
+
+
+def _held_to_default(head: Head, world: World) -> Head:
+    """Whatever branch a change goes to: or a branch of one's own would name the approvers."""
+    default = head.repository.default_branch
+    if head.policy_branch == default:
+        return head
+    return replace(head, policy_branch=default, policy_sha=world.git.resolve(head.address, default))
 
 
 def project_at(place: Place, world: World) -> tuple[Project, Project | None]:

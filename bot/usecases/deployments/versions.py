@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import timedelta
 from functools import partial
 
 import structlog
@@ -219,15 +218,6 @@ def _wake_deployments(version: Version, tx: Transaction, world: World) -> None:
     active = world.store.deployments(repository=version.repository, model=version.lock.model, active=True)
     for deployment in active:
         tx.wake(Kind.DEPLOYMENT, deployment.id, now=world.clock())
-
-
-def retry_refused(version: Version, world: World) -> Version:
-    """A refused one is wanted again when somebody asks again: a right to push may have been given meanwhile."""
-    again = replace(version, phase=VersionPhase.WANTED, problem="")
-    with world.store.transaction() as tx:
-        tx.save_version(again)
-        tx.wake(Kind.VERSION, version.id, now=world.clock() + timedelta())
-    return again
 
 
 def _entry(version: Version, action: str, world: World) -> LedgerEntry:
