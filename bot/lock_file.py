@@ -6,23 +6,19 @@ It is JSON, which is YAML too: in git it is read by people, and five thousand of
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.domain.errors import UserError
 from bot.domain.project import JsonValue
 from bot.domain.result import Metric
 from bot.domain.version import VersionLock, VersionNumber, parse_number
-
-T = TypeVar("T")
+from bot.json_values import finite, mapping, optional, shallow, text, whole
 
 LOCK_FILE = "mlops.lock"
 LOCK_LIMIT_BYTES = 256 * 1024
 LOCK_FORMAT = 1
-LARGEST_WHOLE = 2**63 - 1
-DEEPEST = 20  # levels of params
 
 
 class BadLock(UserError):
@@ -59,7 +55,7 @@ def parse_lock(content: bytes) -> VersionLock:
     except (ValueError, RecursionError) as error:
         raise BadLock(f"{LOCK_FILE} is not JSON: {str(error)[:200]}.") from error
     try:
-        return _lock(_mapping(document))
+        return _lock(mapping(document))
     except KeyError as error:
         raise BadLock(f"{LOCK_FILE} lacks `{error.args[0]}`.") from error
     except (TypeError, ValueError, OverflowError, RecursionError) as error:
@@ -68,88 +64,65 @@ def parse_lock(content: bytes) -> VersionLock:
 
 def _lock(raw: Mapping[str, Any]) -> VersionLock:
     return VersionLock(
-        model=_text(raw["model"]),
+        model=text(raw["model"]),
         number=_number(raw["number"]),
-        sha=_text(raw["sha"]),
-        run_id=_text(raw["run_id"]),
-        run_key=_text(raw["run_key"]),
-        pipeline_version=_text(raw["pipeline_version"]),
-        artifacts=_text(raw["artifacts"]),
-        model_digest=_text(raw["model_digest"]),
+        sha=text(raw["sha"]),
+        run_id=text(raw["run_id"]),
+        run_key=text(raw["run_key"]),
+        pipeline_version=text(raw["pipeline_version"]),
+        artifacts=text(raw["artifacts"]),
+        model_digest=text(raw["model_digest"]),
         model_size_bytes=_size(raw["model_size_bytes"]),
-        code_digest=_text(raw["code_digest"]),
-        model_path=_text(raw["model_path"]),
-        serve=_text(raw["serve"]),
-        data_address=_text(raw.get("data_address", "")),
-        data_sha=_text(raw.get("data_sha", "")),
-        data_path=_text(raw.get("data_path", "")),
-        data_digest=_text(raw.get("data_digest", "")),
-        data_rows=_optional(raw.get("data_rows"), _size),
+        code_digest=text(raw["code_digest"]),
+        model_path=text(raw["model_path"]),
+        serve=text(raw["serve"]),
+        data_address=text(raw.get("data_address", "")),
+        data_sha=text(raw.get("data_sha", "")),
+        data_path=text(raw.get("data_path", "")),
+        data_digest=text(raw.get("data_digest", "")),
+        data_rows=optional(raw.get("data_rows"), _size),
         params=_json_object(raw.get("params", {})),
         split=_json_object(raw.get("split", {})),
         environment=_json_object(raw.get("environment", {})),
-        metrics={_text(name): _metric(_mapping(metric)) for name, metric in _mapping(raw.get("metrics", {})).items()},
+        metrics={text(name): _metric(mapping(metric)) for name, metric in mapping(raw.get("metrics", {})).items()},
         gates=_texts(raw.get("gates", [])),
         waived=_texts(raw.get("waived", [])),
     )
 
 
 def _number(value: object) -> VersionNumber:
-    number = parse_number(_text(value))
+    number = parse_number(text(value))
     if number is None:
         raise ValueError(f"`number`: expected a version, found {value!r}")
     return number
 
 
 def _metric(raw: Mapping[str, Any]) -> Metric:
-    return Metric(value=_finite(raw["value"]), std=_optional(raw.get("std"), _finite))
+    return Metric(value=finite(raw["value"]), std=optional(raw.get("std"), finite))
 
 
 def _json_object(value: object) -> dict[str, JsonValue]:
-    return dict(_shallow(_mapping(value)))
+    document = dict(shallow(mapping(value)))
+    _check_finite(document)
+    return document
 
 
 def _texts(value: object) -> tuple[str, ...]:
     if not isinstance(value, list):
         raise TypeError(f"expected a list, found {type(value).__name__}")
-    return tuple(_text(item) for item in value)
+    return tuple(text(item) for item in value)
 
 
-def _optional(value: Any, convert: Callable[[Any], T]) -> T | None:
-    return None if value is None else convert(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"expected an object, found {type(value).__name__}")
-    return value
-
-
-def _shallow(value: T, depth: int = DEEPEST) -> T:
-    """Deeper values could be read, but neither stored nor shown; NaN and infinity are not JSON."""
-    if depth == 0:
-        raise ValueError(f"expected at most {DEEPEST} levels")
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError(f"expected a finite number, found {value}")
+def _check_finite(value: object) -> None:
+    """NaN and infinity are not JSON, and would not be read by others."""
+    if isinstance(value, float):
+        finite(value)
     items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
     for item in items:
-        _shallow(item, depth - 1)
-    return value
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"expected a finite number, found {str(value)[:40]!r}")
-    return float(value)
+        _check_finite(item)
 
 
 def _size(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_WHOLE:
-        raise ValueError(f"expected a whole number of 63 bits, found {str(value)[:40]!r}")
-    return value
+    if whole(value) < 0:
+        raise ValueError(f"expected a whole number that is not negative, found {value}")
+    return whole(value)

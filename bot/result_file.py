@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, TypeVar
+from typing import Any
 
 from bot.domain.errors import UserError
 from bot.domain.result import (
@@ -23,12 +22,9 @@ from bot.domain.result import (
     Result,
     StepResult,
 )
-
-T = TypeVar("T")
+from bot.json_values import finite, mapping, optional, shallow, text, whole
 
 RESULT_LIMIT_BYTES = 4 * 1024 * 1024
-LARGEST_WHOLE = 2**63 - 1
-DEEPEST = 20  # levels of params
 RUN_STATES = ("succeeded", "failed", "canceled")
 STEP_STATES = (*RUN_STATES, "skipped", "pending", "running")
 
@@ -64,51 +60,51 @@ def result_to_json(result: Result) -> dict[str, Any]:
 def result_from_json(document: object) -> Result:
     """Raises BadResult for anything that has not the shape of a result."""
     try:
-        return _result(_mapping(document))
+        return _result(mapping(document))
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise BadResult(f"result.json does not have the expected shape: {repr(error)[:300]}.") from error
 
 
 def _result(raw: Mapping[str, Any]) -> Result:
     return Result(
-        run_id=_text(raw["run_id"]),
-        run_key=_text(raw["run_key"]),
-        pipeline=_text(raw["pipeline"]),
-        pipeline_version=_text(raw["pipeline_version"]),
-        repository=_text(raw["repository"]),
-        sha=_text(raw["sha"]),
-        model=_text(raw["model"]),
+        run_id=text(raw["run_id"]),
+        run_key=text(raw["run_key"]),
+        pipeline=text(raw["pipeline"]),
+        pipeline_version=text(raw["pipeline_version"]),
+        repository=text(raw["repository"]),
+        sha=text(raw["sha"]),
+        model=text(raw["model"]),
         state=_one_of(raw["state"], RUN_STATES),
-        params=_shallow(dict(_mapping(raw.get("params") or {}))),
-        split=_shallow(dict(_mapping(raw.get("split") or {}))),
-        data=_optional(raw.get("data"), _data),
-        steps=tuple(_step(_mapping(step)) for step in raw.get("steps") or ()),
-        metrics={_text(name): _metric(_mapping(metric)) for name, metric in (raw.get("metrics") or {}).items()},
+        params=shallow(dict(mapping(raw.get("params") or {}))),
+        split=shallow(dict(mapping(raw.get("split") or {}))),
+        data=optional(raw.get("data"), _data),
+        steps=tuple(_step(mapping(step)) for step in raw.get("steps") or ()),
+        metrics={text(name): _metric(mapping(metric)) for name, metric in (raw.get("metrics") or {}).items()},
         plots=tuple(
-            Plot(_text(plot["path"]), PlotKind(plot["kind"]), _text(plot["title"])) for plot in raw.get("plots") or ()
+            Plot(text(plot["path"]), PlotKind(plot["kind"]), text(plot["title"])) for plot in raw.get("plots") or ()
         ),
-        model_digest=_text(raw.get("model_digest") or ""),
-        model_size_bytes=_whole(raw.get("model_size_bytes") or 0),
-        failure=_optional(raw.get("failure"), _failure),
-        golden_rows=_whole(raw.get("golden_rows") or 0),
+        model_digest=text(raw.get("model_digest") or ""),
+        model_size_bytes=whole(raw.get("model_size_bytes") or 0),
+        failure=optional(raw.get("failure"), _failure),
+        golden_rows=whole(raw.get("golden_rows") or 0),
     )
 
 
 def _data(raw: Mapping[str, Any]) -> DataSummary:
     return DataSummary(
-        repository=_text(raw["repository"]),
-        sha=_text(raw["sha"]),
-        path=_text(raw["path"]),
-        digest=_text(raw["digest"]),
-        files=_whole(raw["files"]),
-        size_bytes=_whole(raw["size_bytes"]),
-        rows=_optional(raw.get("rows"), _whole),
+        repository=text(raw["repository"]),
+        sha=text(raw["sha"]),
+        path=text(raw["path"]),
+        digest=text(raw["digest"]),
+        files=whole(raw["files"]),
+        size_bytes=whole(raw["size_bytes"]),
+        rows=optional(raw.get("rows"), whole),
         columns=tuple(
             ColumnSummary(
-                name=_text(column["name"]),
-                missing=_whole(column["missing"]),
-                mean=_optional(column.get("mean"), _finite),
-                std=_optional(column.get("std"), _finite),
+                name=text(column["name"]),
+                missing=whole(column["missing"]),
+                mean=optional(column.get("mean"), finite),
+                std=optional(column.get("std"), finite),
             )
             for column in raw.get("columns") or ()
         ),
@@ -118,81 +114,43 @@ def _data(raw: Mapping[str, Any]) -> DataSummary:
 def _step(raw: Mapping[str, Any]) -> StepResult:
     tail: Sequence[object] = raw.get("log_tail") or ()
     return StepResult(
-        name=_text(raw["name"]),
+        name=text(raw["name"]),
         state=_one_of(raw["state"], STEP_STATES),
-        started_at=_optional(raw.get("started_at"), _time),
-        ended_at=_optional(raw.get("ended_at"), _time),
-        exit_code=_optional(raw.get("exit_code"), _whole),
-        peak_memory_bytes=_optional(raw.get("peak_memory_bytes"), _whole),
-        cpu_s=_optional(raw.get("cpu_s"), _finite),
-        log_tail=tuple(_text(line) for line in tail),
+        started_at=optional(raw.get("started_at"), _time),
+        ended_at=optional(raw.get("ended_at"), _time),
+        exit_code=optional(raw.get("exit_code"), whole),
+        peak_memory_bytes=optional(raw.get("peak_memory_bytes"), whole),
+        cpu_s=optional(raw.get("cpu_s"), finite),
+        log_tail=tuple(text(line) for line in tail),
     )
 
 
 def _metric(raw: Mapping[str, Any]) -> Metric:
-    return Metric(value=_finite(raw["value"]), std=_optional(raw.get("std"), _finite))
+    return Metric(value=finite(raw["value"]), std=optional(raw.get("std"), finite))
 
 
 def _failure(raw: Mapping[str, Any]) -> Failure:
     return Failure(
-        step=_text(raw["step"]),
+        step=text(raw["step"]),
         kind=FailureKind(raw["kind"]),
-        message=_text(raw["message"]),
-        fix=_text(raw.get("fix") or ""),
+        message=text(raw["message"]),
+        fix=text(raw.get("fix") or ""),
         frames=tuple(
-            Frame(_text(frame["file"]), _whole(frame["line"]), _text(frame.get("function") or ""))
+            Frame(text(frame["file"]), whole(frame["line"]), text(frame.get("function") or ""))
             for frame in raw.get("frames") or ()
         ),
     )
 
 
-def _optional(value: Any, convert: Callable[[Any], T]) -> T | None:
-    return None if value is None else convert(value)
-
-
-def _text(value: object) -> str:
-    if not isinstance(value, str):
-        raise TypeError(f"expected text, found {type(value).__name__}")
-    return value
-
-
 def _one_of(value: object, known: tuple[str, ...]) -> str:
-    text = _text(value)
-    if text not in known:
-        raise ValueError(f"expected one of {', '.join(known)}, found {text[:40]!r}")
-    return text
-
-
-def _shallow(value: T, depth: int = DEEPEST) -> T:
-    """Deeper values could be read, but neither stored nor shown."""
-    if depth == 0:
-        raise ValueError(f"expected at most {DEEPEST} levels")
-    items: Iterable[Any] = value.values() if isinstance(value, Mapping) else value if isinstance(value, list) else ()
-    for item in items:
-        _shallow(item, depth - 1)
-    return value
-
-
-def _mapping(value: object) -> Mapping[str, Any]:
-    if not isinstance(value, Mapping):
-        raise TypeError(f"expected an object, found {type(value).__name__}")
-    return value
-
-
-def _finite(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"expected a finite number, found {value!r}")
-    return float(value)
-
-
-def _whole(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > LARGEST_WHOLE:
-        raise ValueError(f"expected a whole number of 64 bits, found {str(value)[:40]}")
-    return value
+    found = text(value)
+    if found not in known:
+        raise ValueError(f"expected one of {', '.join(known)}, found {found[:40]!r}")
+    return found
 
 
 def _time(value: Any) -> datetime:
-    moment = datetime.fromisoformat(_text(value))
+    moment = datetime.fromisoformat(text(value))
     if moment.tzinfo is None:
         raise ValueError(f"time without a zone: {value}")
     return moment.astimezone(UTC)

@@ -16,6 +16,7 @@ DEPLOY = """\
       environments:
         staging: {}
         production: {approvals: 1}
+        careful: {canary: [50, 100], hold: 2s}
 """
 PREDICT = """
 import json, pathlib

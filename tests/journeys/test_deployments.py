@@ -22,7 +22,17 @@ class Seen:
     failures: list[str] = field(default_factory=list)
 
     def count(self, version: str) -> int:
-        return sum(revision.startswith(f"{version}-") for revision in self.revisions)
+        return self.versions.count(version)
+
+    @property
+    def versions(self) -> list[str]:
+        return [revision.partition("-")[0] for revision in self.revisions]
+
+    def newest(self, number: int) -> set[str]:
+        return set(self.versions[-number:])
+
+    def since_first(self, version: str) -> list[str]:
+        return self.versions[self.versions.index(version) :]
 
 
 class Town:
@@ -151,6 +161,20 @@ def test_no_request_fails_while_another_version_takes_over(town: Town, first_liv
     assert seen.failures == []
     assert seen.count(first_live.version) > 0
     assert second.replaces == first_live.id
+
+
+def test_a_canary_answers_its_share_first_and_all_once_it_has_held(town: Town, first_live: Deployment) -> None:
+    town.running.say(1, "/deploy careful")
+    first = town.came("careful", DeploymentPhase.LIVE)
+    town.train("better", threshold="0.57")
+    with town.predicting("careful") as seen:
+        town.running.say(1, "/deploy careful")
+        second = town.came("careful", DeploymentPhase.LIVE, after=first)
+        town.running.wait_for("the last of the first", lambda: seen.newest(20) == {second.version})
+
+    held = seen.since_first(second.version)
+    assert seen.failures == []
+    assert set(held[:30]) == {first.version, second.version}
 
 
 def test_production_waits_for_somebody_else_to_approve_and_says_so_in_a_check(

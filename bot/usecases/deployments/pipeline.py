@@ -6,8 +6,10 @@ from dataclasses import asdict
 
 from bot.domain.deployment import Deployment
 from bot.domain.pipeline import DEPLOY
+from bot.domain.project import Canary, JsonValue
 from bot.domain.run import Phase, Run, run_id
 from bot.domain.version import Version
+from bot.usecases.deployments.incumbents import serving_assignment
 from bot.usecases.reports import files_run
 from bot.usecases.world import World
 
@@ -44,12 +46,19 @@ def deploy_run(deployment: Deployment, version: Version, world: World) -> Run:
             "model_prefix": lock.artifacts,
             "model_digest": lock.model_digest,
             "golden_prefix": _golden_prefix(deployment, version, world),
-            "canary": {**asdict(deployment.rule.canary), "percents": list(deployment.rule.canary.percents)},
+            "canary": _canary(deployment, world),
             "ready_timeout_s": READY_TIMEOUT_S,
             "lineage": {"run_key": key, "pipeline_version": world.pipeline_versions[DEPLOY]},
         },
         force=True,  # each deployment runs, however equal
     )
+
+
+def _canary(deployment: Deployment, world: World) -> dict[str, JsonValue]:
+    """The first version of a place has nobody to share the requests with."""
+    place = (deployment.repository, deployment.model, deployment.environment)
+    canary = deployment.rule.canary if serving_assignment(*place, world) is not None else Canary()
+    return {**asdict(canary), "percents": list(canary.percents)}
 
 
 def _golden_prefix(deployment: Deployment, version: Version, world: World) -> str:
